@@ -1,0 +1,1 @@
+"""From one API to the other. Pure: literals in, literals out."""

@@ -1,0 +1,83 @@
+"""What an upstream said, in Anthropic's terms but before Anthropic's framing.
+
+A reader makes pieces out of one upstream API; `translate.writer` makes the stream out of them.
+"""
+
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple, TypeAlias
+
+from anthropic_proxy.wire.anthropic import Block as ContentBlock
+
+
+class Text(NamedTuple):
+    """More of the visible answer."""
+
+    text: str
+
+
+class Thinking(NamedTuple):
+    """More of the reasoning. Empty text opens the block and says nothing (`display: omitted`)."""
+
+    text: str
+
+
+class Signature(NamedTuple):
+    """The whole signature of the thinking block that is being written."""
+
+    signature: str
+
+
+class ToolCall(NamedTuple):
+    """More of one tool call.
+
+    `slot` is whatever the reader uses to tell calls apart. `id` and `name` may come late and are
+    empty until then; `arguments` is a fragment of JSON text. Together the fragments of a call are
+    nothing at all or one JSON object: the reader sees to that.
+    """
+
+    slot: Hashable
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    toolset_name: str = ""
+
+
+class Block(NamedTuple):
+    """A whole block, already in Anthropic's shape."""
+
+    block: ContentBlock
+
+
+class Usage(NamedTuple):
+    """Token counts, running totals. The last one wins. Figures nobody knows are None."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    thinking_tokens: int | None = None
+    service_tier: str | None = None
+
+
+class Finish(NamedTuple):
+    """Why the model stopped. `stop_reason` is Anthropic's; usage may still follow."""
+
+    stop_reason: str
+    stop_sequence: str | None = None
+    stop_details: Mapping[str, object] | None = None
+
+
+class Failure(NamedTuple):
+    """The reply is broken off or refused. Nothing follows.
+
+    `type` is one of `errors.STATUS`; `status` and `headers` are for the case that nothing was sent
+    to the client yet and the failure can still be a plain HTTP error.
+    """
+
+    type: str
+    message: str
+    status: int = 500
+    headers: Mapping[str, str] = {}
+
+
+Piece: TypeAlias = Text | Thinking | Signature | ToolCall | Block | Usage | Finish | Failure

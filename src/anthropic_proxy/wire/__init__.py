@@ -1,0 +1,1 @@
+"""Each API's own words: types and framing, no decisions."""
