@@ -1,0 +1,40 @@
+# The short names of what one does here. `make check` is what a review runs.
+
+PYTHON := .venv/bin/python
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
+
+.PHONY: check test format lint types golden docs lock clean
+
+check:  ## everything: format, lint, types, scripts, all tests, coverage
+	./run_tests.sh
+
+test:  ## the quick tests
+	$(PYTHON) -m pytest -q -m "not slow"
+
+format:  ## rewrite the files in the one format
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+lint:
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy
+
+golden:  ## rewrite the expected files of tests/golden; read the diff before committing it
+	$(PYTHON) -m pytest -q tests/test_golden.py --update-golden
+
+docs:  ## rewrite the generated pages of docs/
+	$(PYTHON) docs/generate.py
+
+lock:  ## resolve the requirements anew; `make lock UPGRADE=--upgrade` takes the newest of all
+	$(COMPILE) pyproject.toml --output-file requirements/base.txt
+	$(COMPILE) pyproject.toml requirements/dev.in --constraint requirements/base.txt --output-file requirements/dev.txt
+	$(COMPILE) requirements/litellm.in --output-file requirements/litellm.txt
+	$(COMPILE) requirements/sdk-0.60.in --output-file requirements/sdk-0.60.txt
+	$(COMPILE) requirements/sdk-1.17.in --output-file requirements/sdk-1.17.txt
+
+clean:  ## remove what the tools leave behind, the environments too
+	rm -rf .venv .venvs .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist
