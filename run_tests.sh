@@ -85,12 +85,16 @@ find_python() {
 }
 
 # install DIRECTORY ARGUMENT...: uv where there is one (the first environment brings it), else pip. uv does not read
-# pip's settings, so where it finds no index pip gets its turn.
+# pip's settings, so where it cannot reach its index pip gets its turn.
 install() {
     local directory=$1 uv
     shift
     uv=$(command -v uv || printf '.venv/bin/uv')
-    if [[ -x $uv ]] && "$uv" pip install --python "$directory/bin/python" "$@"; then return; fi
+    if [[ -x $uv ]]; then
+        # Trust whom the machine trusts, as pip does.
+        UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true} "$uv" pip install --python "$directory/bin/python" "$@" && return
+        printf 'uv failed, trying pip\n'
+    fi
     "$directory/bin/python" -m pip --disable-pip-version-check install "$@"
 }
 
