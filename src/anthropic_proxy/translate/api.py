@@ -1,9 +1,10 @@
 """What an upstream API must offer to be translated to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from anthropic_proxy.dialects import Dialect
+from anthropic_proxy.translate.failures import Asked
 from anthropic_proxy.translate.pieces import Piece
 from anthropic_proxy.wire.anthropic import MessagesRequest
 
@@ -21,6 +22,8 @@ class Client(NamedTuple):
     """Send stop sequences on and trust the backend (setting STOP_SEQUENCES=upstream)."""
     emulate_prefill: bool = False
     """Ask for the continuation of a last assistant message (setting PREFILL=emulate)."""
+    strict: bool = False
+    """Refuse what would be dropped (setting STRICT)."""
     hash_user_id: bool = False
     """Send a hash of `metadata.user_id` on (setting FORWARD_USER_ID=hash)."""
 
@@ -28,14 +31,23 @@ class Client(NamedTuple):
 class Reader(Protocol):
     """Reads one upstream reply. Feed it with `read`, end with `close`."""
 
+    ending: bool
+    """The model has stopped; only token counts may still come."""
     finished: bool
-    """Nothing more is wanted: the connection may be closed (a stop sequence matched)."""
+    """Nothing more is wanted: the connection may be closed."""
+    done: bool
+    """The upstream has said that nothing more comes, so the rest of the body may be read for good order."""
+    misfit: str
+    """Why the reply is not the structured output that was asked for; empty if it is, or none was."""
 
-    def read(self, data: bytes) -> Iterator[Piece]:
-        """Pieces in one `data:` line of a stream, or in a whole reply."""
+    def read(self, data: bytes) -> list[Piece]:
+        """Pieces in one `data:` line of a stream."""
 
-    def close(self, done: bool) -> Iterator[Piece]:
-        """What was still held back. `done` says that the stream ended as it should (`[DONE]`)."""
+    def read_reply(self, data: bytes) -> list[Piece]:
+        """Pieces in a whole reply."""
+
+    def close(self) -> list[Piece]:
+        """What was held back, and last a Finish, or a Failure if the reply had not come to its end."""
 
 
 class Translation(NamedTuple):
@@ -53,8 +65,9 @@ class Translation(NamedTuple):
     """The estimated tokens of what that data shows."""
     dropped: tuple[str, ...]
     """Paths of what could not be sent, each with a reason: `top_k: …`."""
-    reader: Callable[[], Reader]
-    """A fresh reader for the reply."""
+    reader: Callable[[str, Asked], Reader]
+    """A fresh reader for the reply: from the message id, which other ids are derived from, and what is
+    known of the call, for errors inside the reply."""
 
 
 class UpstreamApi(NamedTuple):

@@ -9,6 +9,12 @@ from typing import NamedTuple, TypeAlias
 from anthropic_proxy.wire.anthropic import Block as ContentBlock
 
 
+class Estimate(NamedTuple):
+    """What the prompt is thought to hold, in tokens, before the upstream has counted it."""
+
+    input_tokens: int
+
+
 class Text(NamedTuple):
     """More of the visible answer."""
 
@@ -48,6 +54,12 @@ class Block(NamedTuple):
     block: ContentBlock
 
 
+class Citation(NamedTuple):
+    """A citation for the text block that is being written, in Anthropic's shape."""
+
+    citation: Mapping[str, object]
+
+
 class Usage(NamedTuple):
     """Token counts, running totals. The last one wins. Figures nobody knows are None."""
 
@@ -56,6 +68,7 @@ class Usage(NamedTuple):
     cache_read_input_tokens: int = 0
     cache_creation_input_tokens: int = 0
     thinking_tokens: int | None = None
+    web_searches: int = 0
     service_tier: str | None = None
 
 
@@ -80,4 +93,4 @@ class Failure(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-Piece: TypeAlias = Text | Thinking | Signature | ToolCall | Block | Usage | Finish | Failure
+Piece: TypeAlias = Estimate | Text | Thinking | Signature | ToolCall | Block | Citation | Usage | Finish | Failure

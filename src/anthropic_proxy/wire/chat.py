@@ -69,6 +69,8 @@ class ChatChunk(msgspec.Struct):
     detail: object = None
     message: object = None
     errors: object = None
+    code: object = None
+    """Beside a `message` without an `error` round it: old vLLM, gateways."""
 
 
 _chunk_decoder = msgspec.json.Decoder(ChatChunk)

@@ -44,6 +44,31 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+_scanner = standard_json.JSONDecoder(parse_constant=_no_constant)
+
+
+def texts_in(data: bytes) -> list[bytes]:
+    """The JSON texts that stand one after another in `data`, each as it is, without space around it.
+
+    Raises InvalidJson where something in between or at the end is not JSON.
+    """
+    texts = []
+    try:
+        rest = data.decode().rstrip()
+        end = 0
+        while end < len(rest):
+            start = end
+            while rest[start].isspace():
+                start += 1
+            _, end = _scanner.raw_decode(rest, start)
+            texts.append(rest[start:end].encode())
+    except RecursionError:
+        raise InvalidJson("JSON is nested too deeply") from None
+    except ValueError as error:
+        raise InvalidJson(str(error)) from None
+    return texts
+
+
 def dumps(value: Any) -> bytes:
     """`value` as compact UTF-8 JSON, keys in their own order."""
     try:

@@ -1,0 +1,110 @@
+"""Backend: one base URL, with what it was recognised as and what its refusals have taught."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any
+
+from anthropic_proxy.config import Settings
+from anthropic_proxy.dialects import Dialect, dialect_for, parse_overrides
+from anthropic_proxy.dialects.recognise import context_window_in, needs_probe, recognise_headers, recognise_models
+from anthropic_proxy.errors import UpstreamBroke
+from anthropic_proxy.routing import Route
+from anthropic_proxy.upstream.base import Reply, Upstream
+from anthropic_proxy.wire.json import InvalidJson, loads
+
+PROBE_PATIENCE = 2.0
+"""Seconds to wait for the model list of a backend nobody has described."""
+
+LARGEST_MODEL_LIST = 16 * 2**20
+"""Bytes."""
+
+
+class Backend:
+    """The way to one backend, and what is known of its habits.
+
+    What it learns lives as long as the process: a restart asks again, which costs one refused
+    request for each habit.
+    """
+
+    def __init__(self, upstream: Upstream, settings: Settings) -> None:
+        self.upstream = upstream
+        self._name = settings.backend
+        self._overrides = parse_overrides(" ".join(f"{field}={value}" for field, value in settings.dialect))
+        self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+        self._probed = self._name is not None or not needs_probe(upstream.base_url)
+        self._probing = asyncio.Lock()
+        self._model_list: object = None
+        self._learned: dict[str, dict[str, Any]] = {}
+        """Changed fields of the dialect, by model."""
+
+    async def dialect(self, route: Route) -> Dialect:
+        """The dialect to speak for this route, with all that was learned of its model."""
+        if not self._probed:
+            await self._probe()
+        dialect = dialect_for(self.upstream.base_url, route.model, name=self._name, overrides=self._overrides)
+        changes = dict(self._learned.get(route.model, {}))
+        if dialect.context_window is None and self._model_list is not None:
+            changes.setdefault("context_window", context_window_in(self._model_list, route.model))
+        if dialect.reasoning == "auto" and "reasoning" not in changes:
+            changes["reasoning"] = "effort" if route.reasoning else "none"
+        return replace(dialect, **changes) if changes else dialect
+
+    def learn(self, model: str, changes: Mapping[str, object]) -> None:
+        """Remembers changes to the dialect for `model`."""
+        self._learned.setdefault(model, {}).update(changes)
+
+    def notice(self, headers: Mapping[str, str]) -> None:
+        """Looks at a reply's headers, which may tell who answers."""
+        if self._name is None and not self._overrides.get("name"):
+            name = recognise_headers(headers)
+            if name is not None and needs_probe(self.upstream.base_url):
+                self._name = name
+
+    def post(
+        self, route: Route, dialect: Dialect, body: bytes, headers: Mapping[str, str], key: str | None
+    ) -> AbstractAsyncContextManager[Reply]:
+        """Sends a translated request. `key` is the client's own, in forward mode."""
+        return self.upstream.post(
+            route.api.path,
+            body,
+            {"content-type": "application/json", **dict(dialect.headers), **headers, **self._credential(dialect, key)},
+        )
+
+    async def close(self) -> None:
+        """Gives up all connections."""
+        await self.upstream.close()
+
+    def _credential(self, dialect: Dialect, key: str | None) -> dict[str, str]:
+        key = key or self._key
+        if key is None:
+            return {}
+        return {"api-key": key} if dialect.auth == "api-key" else {"authorization": f"Bearer {key}"}
+
+    async def _probe(self) -> None:
+        """Asks for the model list, once: it tells who answers and how much the models can take.
+
+        A backend that cannot be reached yet is asked again with the next request.
+        """
+        async with self._probing:
+            if self._probed:
+                return
+            try:
+                async with (
+                    asyncio.timeout(PROBE_PATIENCE),
+                    self.upstream.get("/models", self._credential(self._guess(), None)) as reply,
+                ):
+                    self.notice(reply.headers)
+                    self._model_list = loads(await reply.body(LARGEST_MODEL_LIST)) if reply.status == 200 else None
+            except UpstreamBroke as broke:
+                if broke.kind in ("refused", "dns"):
+                    return
+            except (TimeoutError, InvalidJson):
+                pass
+            if self._name is None and self._model_list is not None:
+                self._name = recognise_models(self._model_list)
+            self._probed = True
+
+    def _guess(self) -> Dialect:
+        return dialect_for(self.upstream.base_url, "", name=self._name)

@@ -1,0 +1,8 @@
+"""Everything that knows Chat Completions, and nothing else does."""
+
+from anthropic_proxy.translate.api import UpstreamApi
+from anthropic_proxy.translate.chat.request import translate
+
+CHAT = UpstreamApi("chat", "/chat/completions", translate)
+
+__all__ = ["CHAT"]

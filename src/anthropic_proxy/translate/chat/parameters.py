@@ -1,0 +1,101 @@
+"""Parameters: the fields of a chat request beside messages and tools, one function a concern.
+
+Together they are an allow-list: what no function writes is not sent.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import TypeAlias
+
+from anthropic_proxy.dialects import Dialect
+from anthropic_proxy.errors import InvalidRequest
+from anthropic_proxy.translate.api import Client
+from anthropic_proxy.translate.chat.system import system_texts
+from anthropic_proxy.wire.anthropic import MessagesRequest
+from anthropic_proxy.wire.chat import ChatRequest
+from anthropic_proxy.wire.json import InvalidJson, loads
+
+Parameter: TypeAlias = Callable[[MessagesRequest, Dialect, Client, list[str]], ChatRequest]
+"""Gives the fields it is about; appends `field: reason` to the list for what it had to drop."""
+
+
+def reply_cap(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
+    """`max_tokens`, lowered to what the model accepts: Claude Code asks for 128,000 of any model.
+
+    Zero asks only to fill the prompt cache; backends want one at least, and the reader discards it.
+    """
+    cap = request["max_tokens"]
+    if cap == 0 and request.get("stream"):
+        raise InvalidRequest("max_tokens: 0 is not possible together with stream")
+    if dialect.max_output_tokens is not None:
+        cap = min(cap, dialect.max_output_tokens)
+    return {dialect.max_tokens_field: max(1, cap)}
+
+
+def sampling(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
+    """`temperature`, `top_p`, `top_k` where the dialect takes them. 0 to 1 means the same on OpenAI's scale."""
+    fields: ChatRequest = {}
+    for name in ("temperature", "top_p", "top_k"):
+        value = request.get(name)
+        if value is None:
+            continue
+        if name not in dialect.sampling:
+            dropped.append(f"{name}: not accepted by this upstream")
+        elif name == "temperature":
+            fields[name] = min(request["temperature"], dialect.max_temperature)
+        else:
+            fields[name] = value
+    return fields
+
+
+def service_tier(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
+    """`service_tier` and `speed`, both of which are a service tier elsewhere."""
+    tiers = dict(dialect.service_tiers)
+    for field, harmless in (("speed", "standard"), ("service_tier", "auto")):
+        wish = request.get(field)
+        if wish in tiers:
+            return {"service_tier": tiers[str(wish)]}
+        if wish is not None and wish != harmless and field == "speed":
+            dropped.append(f"{field}: this upstream has no such tier")
+    return {}
+
+
+def user(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
+    """A hash of `metadata.user_id`, if the settings ask for it. The id itself holds account and device."""
+    user_id = request.get("metadata", {}).get("user_id")
+    if not client.hash_user_id or not isinstance(user_id, str) or not user_id:
+        return {}
+    return {dialect.user_field: hashlib.sha256(user_id.encode("utf-8", "replace")).hexdigest()[:32]}
+
+
+def cache_key(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
+    """The same value for all requests of one session, so that they meet the same cache."""
+    names = [
+        name for name, wanted in (("prompt_cache_key", dialect.cache_key), ("session_id", dialect.session_id)) if wanted
+    ]
+    if not names:
+        return {}
+    seed = f"{client.session or _session_of(request) or _opening(request)}/{client.agent}"
+    key = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:32]
+    return dict.fromkeys(names, key)
+
+
+def _session_of(request: MessagesRequest) -> str:
+    """Claude Code's session id, which sits in a JSON text in `metadata.user_id`."""
+    user_id = request.get("metadata", {}).get("user_id")
+    if not isinstance(user_id, str) or not user_id.startswith("{"):
+        return ""
+    try:
+        session = loads(user_id.encode("utf-8", "replace")).get("session_id")
+    except InvalidJson:
+        return ""
+    return session if isinstance(session, str) else ""
+
+
+def _opening(request: MessagesRequest) -> str:
+    """How the conversation begins, which stays the same as it grows."""
+    first = next((block["text"] for block in request["messages"][0]["content"] if block["type"] == "text"), "")
+    return "\n".join([*system_texts(request.get("system", [])), first])
+
+
+PARAMETERS: tuple[Parameter, ...] = (reply_cap, sampling, service_tier, user, cache_key)

@@ -1,0 +1,87 @@
+"""Token counts: a backend's `usage` in Anthropic's terms, where cached tokens stand beside the prompt's, not in it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from anthropic_proxy.dialects import Dialect
+from anthropic_proxy.translate.pieces import Usage
+
+CACHE_READ = (
+    ("prompt_tokens_details", "cached_tokens"),
+    ("prompt_cache_hit_tokens",),
+    ("cached_tokens",),
+    ("cache_read_input_tokens",),
+    ("input_tokens_details", "cached_tokens"),
+)
+"""Where backends say how much of the prompt came from a cache, most trusted first."""
+
+CACHE_WRITE = (
+    ("prompt_tokens_details", "cache_write_tokens"),
+    ("prompt_tokens_details", "cache_creation_tokens"),
+    ("cache_creation_input_tokens",),
+)
+"""Where they say how much was written to one."""
+
+REASONING = (("completion_tokens_details", "reasoning_tokens"), ("reasoning_tokens",))
+
+PROMPT = (("prompt_tokens",), ("input_tokens",))
+COMPLETION = (("completion_tokens",), ("output_tokens",))
+
+SERVICE_TIERS = {
+    "default": "standard",
+    "flex": "standard",
+    "scale": "standard",
+    "priority": "priority",
+    "fast": "priority",
+}
+
+
+def chat_usage(usage: object, dialect: Dialect, service_tier: object = None) -> Usage | None:
+    """The figures in `usage`; None where there are none.
+
+    Gateways send strings, floats, nulls and negative numbers; each is made a count or ignored.
+    """
+    if not isinstance(usage, dict) or not usage:
+        return None
+    prompt, output = _figure(usage, PROMPT), _figure(usage, COMPLETION)
+    if prompt is None and output is None:
+        return None
+    reasoning = _figure(usage, REASONING)
+    if dialect.reasoning_outside and output is not None:
+        output += reasoning or 0
+    whole = prompt or 0
+    read = min(_figure(usage, CACHE_READ) or 0, whole)
+    written = min(_figure(usage, CACHE_WRITE) or 0, whole - read)
+    return Usage(
+        input_tokens=None if prompt is None else whole - read - written,
+        output_tokens=output,
+        cache_read_input_tokens=read,
+        cache_creation_input_tokens=written,
+        thinking_tokens=None if reasoning is None else min(reasoning, output or 0),
+        service_tier=SERVICE_TIERS.get(service_tier) if isinstance(service_tier, str) else None,
+    )
+
+
+def _figure(usage: Mapping[str, Any], places: tuple[tuple[str, ...], ...]) -> int | None:
+    """The first count found in `places`."""
+    for path in places:
+        value: Any = usage
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        count = _count(value)
+        if count is not None:
+            return count
+    return None
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, float):
+        value = int(value) if value == value and abs(value) < 1e15 else None
+    return max(0, value) if isinstance(value, int) else None

@@ -1,0 +1,307 @@
+"""The door of the core: a parsed body becomes a MessagesRequest, or an error that names the place.
+
+Behind it nothing is checked again. Only what the translator reads is looked at, so a field from the
+future passes. Shorthands are written out: a string is a list of one text block, `thinking: true` an
+object. Anthropic's wording is kept where clients know it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from anthropic_proxy.errors import InvalidRequest
+from anthropic_proxy.translate.fields import refuse_unsupported
+from anthropic_proxy.wire.anthropic import MessageParam, MessagesRequest
+
+_TYPES: dict[type, str] = {
+    str: "Input should be a valid string",
+    dict: "Input should be an object",
+    list: "Input should be a valid list",
+    bool: "Input should be a valid boolean",
+    int: "Input should be a valid integer",
+    float: "Input should be a valid number",
+}
+
+FIELDS: dict[str, type] = {
+    "model": str,
+    "max_tokens": int,
+    "messages": list,
+    "tools": list,
+    "tool_choice": dict,
+    "stop_sequences": list,
+    "stream": bool,
+    "output_config": dict,
+    "output_format": dict,
+    "temperature": float,
+    "top_p": float,
+    "top_k": int,
+    "metadata": dict,
+    "service_tier": str,
+    "speed": str,
+    "cache_control": dict,
+    "context_management": dict,
+}
+"""Top-level fields with one JSON type; null counts as absent. `system` and `thinking` have several."""
+
+BLOCK_FIELDS: dict[str, dict[str, type]] = {
+    "text": {"text": str},
+    "image": {"source": dict},
+    "document": {"source": dict},
+    "search_result": {"source": str, "title": str, "content": list},
+    "thinking": {},
+    "redacted_thinking": {},
+    "tool_use": {"id": str, "name": str},
+    "server_tool_use": {"id": str, "name": str},
+    "mcp_tool_use": {"id": str, "name": str},
+    "tool_result": {"tool_use_id": str},
+    "tool_reference": {"tool_name": str},
+}
+"""What a block must hold. A type that is not here is judged by the table that translates it."""
+
+SOURCE_FIELDS: dict[str, dict[str, type]] = {
+    "base64": {"data": str, "media_type": str},
+    "text": {"data": str},
+    "url": {"url": str},
+    "file": {"file_id": str},
+    "content": {},
+}
+"""What the `source` of an image or document must hold."""
+
+ROLES = ("user", "assistant", "system")
+TOOL_CHOICES = ("auto", "any", "tool", "none")
+THINKING_TYPES = ("enabled", "adaptive", "disabled", "between_tools")
+
+
+def messages_request(body: object, default_model: str | None = None, count: bool = False) -> MessagesRequest:
+    """The request in `body`, with its shorthands written out.
+
+    `default_model` stands in for a missing `model`. `count` is for count_tokens, which needs no
+    `max_tokens`. Raises InvalidRequest, its message beginning with the path.
+    """
+    if not isinstance(body, dict):
+        raise InvalidRequest("body: Input should be an object")
+    request = {field: value for field, value in body.items() if value is not None}
+    request.setdefault("model", default_model)
+    if count:
+        request.setdefault("max_tokens", 1)
+    for field in ("model", "max_tokens", "messages"):
+        if request.get(field) is None:
+            raise InvalidRequest(f"{field}: Field required")
+    _fields(request, FIELDS, "")
+    refuse_unsupported(request)
+    for field, check in _CHECKS.items():
+        if field in request:
+            request[field] = check(request[field])
+    _one_output_format(request)
+    return cast(MessagesRequest, request)
+
+
+def _fields(value: dict[str, Any], fields: Mapping[str, type], path: str, required: bool = False) -> None:
+    """Raises InvalidRequest for a field of the wrong type, or with `required` for a missing one."""
+    for field, kind in fields.items():
+        found = value.get(field)
+        if found is None:
+            if required:
+                raise InvalidRequest(f"{path}{field}: Field required")
+            continue
+        if type(found) is kind or (kind is float and type(found) is int):
+            continue
+        if kind is int and isinstance(found, float) and found.is_integer():
+            value[field] = int(found)
+            continue
+        raise InvalidRequest(f"{path}{field}: {_TYPES[kind]}")
+
+
+def _model(model: str) -> str:
+    if not model.strip():
+        raise InvalidRequest("model: Input should not be empty")
+    return model
+
+
+def _max_tokens(tokens: int) -> int:
+    return _at_least_zero("max_tokens", tokens)
+
+
+def _at_least_zero(field: str, value: int) -> int:
+    if value < 0:
+        raise InvalidRequest(f"{field}: Input should be greater than or equal to 0")
+    return value
+
+
+def _messages(messages: list[Any]) -> list[MessageParam]:
+    if not messages:
+        raise InvalidRequest("messages: at least one message is required")
+    return [_message(message, f"messages.{number}") for number, message in enumerate(messages)]
+
+
+def _message(message: object, path: str) -> MessageParam:
+    if not isinstance(message, dict):
+        raise InvalidRequest(f"{path}: Input should be an object")
+    if message.get("role") not in ROLES:
+        raise InvalidRequest(f"{path}.role: Input should be 'user', 'assistant' or 'system'")
+    content = message.get("content")
+    if content is None:
+        raise InvalidRequest(f"{path}.content: Field required")
+    _fields(message, {"output_config": dict}, f"{path}.")
+    return cast(MessageParam, {**message, "content": _content(content, f"{path}.content")})
+
+
+def _content(content: object, path: str) -> list[dict[str, Any]]:
+    """Blocks, from blocks or a string. The blocks stay the very objects they are."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    if not isinstance(content, list):
+        raise InvalidRequest(f"{path}: Input should be a valid string or a list of blocks")
+    for number, block in enumerate(content):
+        _block(block, path, number)
+    return content
+
+
+def _block(block: object, path: str, number: int) -> None:
+    if not isinstance(block, dict):
+        raise InvalidRequest(f"{path}.{number}: Input should be an object")
+    kind = block.get("type")
+    if kind == "text" and type(block.get("text")) is str:
+        return
+    if not isinstance(kind, str):
+        raise InvalidRequest(f"{path}.{number}.type: Field required")
+    place = f"{path}.{number}."
+    _fields(block, BLOCK_FIELDS.get(kind, {}), place, required=True)
+    inner = _INNER.get(kind)
+    if inner is not None:
+        inner(block, place)
+
+
+def _media(block: dict[str, Any], path: str) -> None:
+    source = block["source"]
+    kind = source.get("type")
+    if kind not in SOURCE_FIELDS:
+        raise InvalidRequest(f"{path}source.type: Input should be one of {', '.join(SOURCE_FIELDS)}")
+    _fields(source, SOURCE_FIELDS[kind], f"{path}source.", required=True)
+    if kind == "content":
+        source["content"] = _content(source.get("content"), f"{path}source.content")
+
+
+def _tool_result(block: dict[str, Any], path: str) -> None:
+    if block.get("content") is None:
+        block["content"] = []
+    elif not isinstance(block["content"], str):
+        _content(block["content"], f"{path}content")
+
+
+def _search_result(block: dict[str, Any], path: str) -> None:
+    _content(block["content"], f"{path}content")
+
+
+def _tool_use(block: dict[str, Any], path: str) -> None:
+    """Claude Code sends a string as `input` where the model had encoded its arguments twice."""
+    if not isinstance(block.get("input", {}), dict | str | None):
+        raise InvalidRequest(f"{path}input: Input should be an object")
+
+
+def _thinking_block(block: dict[str, Any], path: str) -> None:
+    _fields(block, {"thinking": str, "signature": str, "data": str}, path)
+
+
+_INNER: dict[str, Callable[[dict[str, Any], str], None]] = {
+    "image": _media,
+    "document": _media,
+    "tool_result": _tool_result,
+    "search_result": _search_result,
+    "tool_use": _tool_use,
+    "thinking": _thinking_block,
+    "redacted_thinking": _thinking_block,
+}
+
+
+def _system(system: object) -> list[dict[str, Any]]:
+    blocks = _content(system, "system")
+    for number, block in enumerate(blocks):
+        if block["type"] != "text":
+            raise InvalidRequest(f"system.{number}.type: Input should be 'text'")
+    return blocks
+
+
+def _tools(tools: list[Any]) -> list[dict[str, Any]]:
+    for number, tool in enumerate(tools):
+        path = f"tools.{number}"
+        if not isinstance(tool, dict):
+            raise InvalidRequest(f"{path}: Input should be an object")
+        _fields(tool, {"type": str, "name": str, "description": str, "input_schema": dict}, f"{path}.")
+        kind = tool.get("type") or "custom"
+        if kind == "custom":
+            _fields(tool, {"name": str, "input_schema": dict}, f"{path}.custom.", required=True)
+        if tool.get("name") == "":
+            raise InvalidRequest(f"{path}.name: Input should not be empty")
+    return tools
+
+
+def _tool_choice(choice: dict[str, Any]) -> dict[str, Any]:
+    if choice.get("type") not in TOOL_CHOICES:
+        raise InvalidRequest("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'")
+    if choice["type"] == "tool":
+        _fields(choice, {"name": str}, "tool_choice.", required=True)
+    return choice
+
+
+def _stop_sequences(sequences: list[Any]) -> list[str]:
+    for number, sequence in enumerate(sequences):
+        if not isinstance(sequence, str):
+            raise InvalidRequest(f"stop_sequences.{number}: Input should be a valid string")
+        if not sequence.strip():
+            raise InvalidRequest("stop_sequences: each stop sequence must contain non-whitespace")
+    return sequences
+
+
+def _thinking(thinking: object) -> dict[str, Any]:
+    """`true` and `false` are this proxy's own shorthand for on and off."""
+    if isinstance(thinking, bool):
+        return {"type": "adaptive" if thinking else "disabled"}
+    if not isinstance(thinking, dict):
+        raise InvalidRequest("thinking: Input should be an object or a boolean")
+    if thinking.get("type") not in THINKING_TYPES:
+        raise InvalidRequest(f"thinking.type: Input should be one of {', '.join(THINKING_TYPES)}")
+    thinking = dict(thinking)
+    _fields(thinking, {"budget_tokens": int, "display": str}, "thinking.")
+    return thinking
+
+
+def _output_config(config: dict[str, Any]) -> dict[str, Any]:
+    config = dict(config)
+    _fields(config, {"effort": str, "format": dict}, "output_config.")
+    if config.get("format") is not None:
+        _output_format(config["format"], "output_config.format")
+    return config
+
+
+def _output_format(output: dict[str, Any], path: str = "output_format") -> dict[str, Any]:
+    if output.get("type") != "json_schema":
+        raise InvalidRequest(f"{path}.type: Input should be 'json_schema'")
+    _fields(output, {"schema": dict}, f"{path}.", required=True)
+    return output
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "model": _model,
+    "max_tokens": _max_tokens,
+    "messages": _messages,
+    "system": _system,
+    "tools": _tools,
+    "tool_choice": _tool_choice,
+    "stop_sequences": _stop_sequences,
+    "thinking": _thinking,
+    "output_config": _output_config,
+    "output_format": _output_format,
+    "temperature": lambda value: _at_least_zero("temperature", value),
+    "top_p": lambda value: _at_least_zero("top_p", value),
+    "top_k": lambda value: _at_least_zero("top_k", value),
+}
+
+
+def _one_output_format(request: dict[str, Any]) -> None:
+    """Moves the older `output_format` to `output_config.format`."""
+    older = request.pop("output_format", None)
+    if older is None:
+        return
+    config = request.setdefault("output_config", {})
+    if config.setdefault("format", older) != older:
+        raise InvalidRequest("output_format: differs from output_config.format; send one of the two")

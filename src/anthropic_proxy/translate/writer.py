@@ -1,0 +1,358 @@
+"""MessageWriter: pieces of a reply become Anthropic's stream. Sole owner of that stream's grammar."""
+
+from collections import deque
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from anthropic_proxy.translate.carriers import EMPTY_SIGNATURE
+from anthropic_proxy.translate.json_end import JsonEnd
+from anthropic_proxy.translate.pieces import (
+    Block,
+    Citation,
+    Estimate,
+    Failure,
+    Finish,
+    Piece,
+    Signature,
+    Text,
+    Thinking,
+    ToolCall,
+    Usage,
+)
+from anthropic_proxy.wire.anthropic import Block as ContentBlock
+from anthropic_proxy.wire.anthropic import MessageUsage, StreamEvent
+from anthropic_proxy.wire.json import dumps
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block begun and not yet closed. `waiting` holds what could not be sent yet."""
+
+    start: ContentBlock
+    """The block as `content_block_start` shows it. A tool call without a name yet has none to show."""
+    slot: Hashable = None
+    """Of a tool call."""
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    """Deltas that come before anything else, once the block is first in the queue."""
+    signature: str | None = None
+    """Of a thinking block: sent just before its end."""
+    end: JsonEnd | None = None
+    """Of a tool call: finds the end of its arguments."""
+    whole: bool = False
+    """Nothing can be added any more."""
+
+    @property
+    def type(self) -> str:
+        kind: str = self.start["type"]
+        return kind
+
+    @property
+    def complete(self) -> bool:
+        """May the block be closed when another waits? A tool call only once its JSON has ended."""
+        return self.end is None or self.whole or self.end.complete
+
+
+class MessageWriter:
+    """Turns pieces of a reply into Anthropic stream events. Feed it with `write`, end with `close`.
+
+    Whatever it is fed, what it returns is a legal stream: one message_start, blocks numbered from
+    0 with one open at a time, then message_delta and message_stop, or an error event and no more.
+    Nothing is sent before the first piece that means something, so that a failure before it can
+    still be an HTTP status.
+    """
+
+    estimated_input_tokens: int
+    """What message_start says of the prompt before the upstream has counted it."""
+
+    def __init__(self, message_id: str, model: str, estimated_input_tokens: int = 0) -> None:
+        self.message_id = message_id
+        self.model = model
+        self.estimated_input_tokens = estimated_input_tokens
+        self.started = False
+        self.ended = False
+        self._index = 0
+        self._first_is_open = False
+        self._blocks: deque[_Block] = deque()
+        """Blocks begun and not yet closed. The first is being sent; the others wait their turn, since
+        upstreams interleave parallel tool calls and Anthropic's stream does not."""
+        self._blank = ""
+        """White space that belongs to the next text block, if one comes."""
+        self._usage: Usage | None = None
+        self._finish: Finish | None = None
+        self._written = 0
+        """Characters sent, the base of an estimate where the upstream does not count."""
+
+    def start(self) -> list[StreamEvent]:
+        """message_start, unless it was sent before. For a sender that cannot wait for the first piece."""
+        if self.started or self.ended:
+            return []
+        self.started = True
+        message: dict[str, Any] = {
+            "id": self.message_id,
+            "type": "message",
+            "role": "assistant",
+            "model": self.model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": self._start_usage(),
+        }
+        return [{"type": "message_start", "message": message}]
+
+    def write(self, piece: Piece) -> list[StreamEvent]:
+        """The events that `piece` makes due."""
+        if self.ended:
+            return []
+        if type(piece) is Text:
+            if self._text_goes_straight_on():
+                return self._more_text(piece.text)
+            return self._text(piece.text)
+        if isinstance(piece, Thinking):
+            return self._thinking(piece.text)
+        if isinstance(piece, ToolCall):
+            return self._tool_call(piece)
+        if isinstance(piece, Signature):
+            self._sign(piece.signature)
+        elif isinstance(piece, Block):
+            return self._whole_block(piece.block)
+        elif isinstance(piece, Citation):
+            return self._cite(piece.citation)
+        elif isinstance(piece, Usage):
+            self._usage = piece
+        elif isinstance(piece, Finish):
+            self._finish = piece
+            return self.start()
+        elif isinstance(piece, Estimate):
+            self.estimated_input_tokens = piece.input_tokens
+        elif isinstance(piece, Failure):
+            return self._fail(piece.type, piece.message)
+        return []
+
+    def close(self) -> list[StreamEvent]:
+        """The end: of the message if a Finish was seen, else an error event. Never a false end."""
+        if self.ended:
+            return []
+        if self._finish is None:
+            return self._fail("api_error", "the upstream closed the stream early")
+        events = self.start()
+        for number, block in enumerate(self._blocks):
+            block.whole = True
+            if block.end is not None:
+                block.start["id"] = block.start["id"] or f"toolu_{self.message_id}_{number}"
+                block.start["name"] = block.start["name"] or NAMELESS_TOOL
+        events += self._advance(last=True)
+        self.ended = True
+        events.append(
+            {
+                "type": "message_delta",
+                "delta": self._end_delta(self._finish),
+                "usage": self._end_usage(),
+            }
+        )
+        events.append({"type": "message_stop"})
+        return events
+
+    # Pieces
+
+    def _text_goes_straight_on(self) -> bool:
+        """The common case: more of the one text block that is open."""
+        blocks = self._blocks
+        return self._first_is_open and len(blocks) == 1 and blocks[0].start["type"] == "text"
+
+    def _more_text(self, text: str) -> list[StreamEvent]:
+        if not text:
+            return []
+        self._written += len(text)
+        return [{"type": "content_block_delta", "index": self._index, "delta": {"type": "text_delta", "text": text}}]
+
+    def _text(self, text: str) -> list[StreamEvent]:
+        last = self._blocks[-1] if self._blocks else None
+        if last is None or last.type != "text":
+            text = self._blank + text
+            if not text or text.isspace():
+                self._blank = text
+                return []
+            self._blank = ""
+            last = self._begin(_Block({"type": "text", "text": ""}))
+        last.waiting.append({"type": "text_delta", "text": text})
+        return self._advance()
+
+    def _thinking(self, text: str) -> list[StreamEvent]:
+        last = self._blocks[-1] if self._blocks else None
+        if last is None or last.type != "thinking":
+            last = self._begin(_Block({"type": "thinking", "thinking": "", "signature": ""}))
+        if text:
+            last.waiting.append({"type": "thinking_delta", "thinking": text})
+        return self._advance()
+
+    def _sign(self, signature: str) -> None:
+        for block in reversed(self._blocks):
+            if block.type == "thinking":
+                block.signature = signature
+                return
+
+    def _tool_call(self, call: ToolCall) -> list[StreamEvent]:
+        block = next((block for block in self._blocks if block.slot == call.slot and block.end is not None), None)
+        if block is None:
+            block = self._begin(
+                _Block({"type": "tool_use", "id": "", "name": "", "input": {}}, slot=call.slot, end=JsonEnd())
+            )
+        self._name(block, call)
+        if call.arguments and block.end is not None:
+            block.end.feed(call.arguments)
+            block.waiting.append({"type": "input_json_delta", "partial_json": call.arguments})
+        return self._advance()
+
+    def _name(self, block: _Block, call: ToolCall) -> None:
+        """Completes a call's start, as long as it has not been sent."""
+        block.start["id"] = block.start["id"] or call.id
+        block.start["name"] = block.start["name"] or call.name
+        if call.toolset_name:
+            block.start["toolset_name"] = call.toolset_name
+
+    def _whole_block(self, content: ContentBlock) -> list[StreamEvent]:
+        start, deltas, signature = _taken_apart(content)
+        self._begin(_Block(start, waiting=deltas, signature=signature, whole=True))
+        return self._advance()
+
+    def _cite(self, citation: Mapping[str, object]) -> list[StreamEvent]:
+        for block in reversed(self._blocks):
+            if block.type == "text" and not block.whole:
+                block.waiting.append({"type": "citations_delta", "citation": dict(citation)})
+                return self._advance()
+        return []
+
+    def _fail(self, kind: str, message: str) -> list[StreamEvent]:
+        self.ended = True
+        return [{"type": "error", "error": {"type": kind, "message": message}}]
+
+    # The queue
+
+    def _begin(self, block: _Block) -> _Block:
+        self._blank = ""
+        self._blocks.append(block)
+        return block
+
+    def _advance(self, last: bool = False) -> list[StreamEvent]:
+        """Sends what the first block has gathered, and closes it once it is complete and not alone."""
+        events = self.start()
+        blocks = self._blocks
+        while blocks:
+            first = blocks[0]
+            if not self._first_is_open:
+                if first.end is not None and not (first.start["id"] and first.start["name"]):
+                    break
+                events.append({"type": "content_block_start", "index": self._index, "content_block": first.start})
+                self._first_is_open = True
+            events += [self._delta(delta) for delta in _joined(first.waiting)]
+            first.waiting.clear()
+            if not (first.complete and (last or first.whole or len(blocks) > 1)):
+                break
+            events += self._stop(first)
+        return events
+
+    def _stop(self, block: _Block) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        if block.type == "thinking":
+            signature = EMPTY_SIGNATURE if block.signature is None else block.signature
+            events.append(self._delta({"type": "signature_delta", "signature": signature}))
+        events.append({"type": "content_block_stop", "index": self._index})
+        self._blocks.popleft()
+        self._first_is_open = False
+        self._index += 1
+        return events
+
+    def _delta(self, delta: dict[str, Any]) -> StreamEvent:
+        for part in _COUNTED:
+            self._written += len(delta.get(part, ""))
+        return {"type": "content_block_delta", "index": self._index, "delta": delta}
+
+    # The end
+
+    def _end_delta(self, finish: Finish) -> dict[str, Any]:
+        delta: dict[str, Any] = {"stop_reason": finish.stop_reason, "stop_sequence": finish.stop_sequence}
+        if finish.stop_details is not None:
+            delta["stop_details"] = dict(finish.stop_details)
+        return delta
+
+    def _start_usage(self) -> MessageUsage:
+        usage = self._usage
+        if usage is None or usage.input_tokens is None:
+            usage = Usage(self.estimated_input_tokens, 0)
+        return {**self._stated(usage, usage.output_tokens or 0), "cache_creation": cache_creation(usage)}
+
+    def _end_usage(self) -> MessageUsage:
+        """Every figure, as integers. Claude Code skips a zero and would count the prompt twice, so a
+        prompt that was estimated above zero ends at one at least."""
+        usage = self._usage or Usage(None, None)
+        if usage.output_tokens is None:
+            usage = usage._replace(output_tokens=-(-self._written // CHARACTERS_PER_TOKEN))
+        if usage.input_tokens is None:
+            usage = usage._replace(input_tokens=self.estimated_input_tokens)
+        if usage.input_tokens == 0 and self.estimated_input_tokens:
+            usage = usage._replace(input_tokens=1)
+        return self._stated(usage, usage.output_tokens or 0)
+
+    def _stated(self, usage: Usage, output_tokens: int) -> MessageUsage:
+        stated: MessageUsage = {
+            "input_tokens": usage.input_tokens or 0,
+            "cache_creation_input_tokens": usage.cache_creation_input_tokens,
+            "cache_read_input_tokens": usage.cache_read_input_tokens,
+            "output_tokens": output_tokens,
+        }
+        if usage.thinking_tokens is not None:
+            stated["output_tokens_details"] = {"thinking_tokens": usage.thinking_tokens}
+        if usage.web_searches:
+            stated["server_tool_use"] = {"web_search_requests": usage.web_searches}
+        if usage.service_tier is not None:
+            stated["service_tier"] = usage.service_tier
+        return stated
+
+
+def cache_creation(usage: Usage) -> dict[str, int] | None:
+    """Tokens written to the cache by lifetime: backends know of one only. None if there are none."""
+    written = usage.cache_creation_input_tokens
+    return {"ephemeral_5m_input_tokens": written, "ephemeral_1h_input_tokens": 0} if written else None
+
+
+CHARACTERS_PER_TOKEN = 4
+"""For replies whose tokens the upstream does not count: a common ratio for English text."""
+
+NAMELESS_TOOL = "unnamed_tool"
+"""Name of a call whose name never came: the client answers that it knows no such tool, and the model sees it."""
+
+_COUNTED = ("text", "thinking", "partial_json")
+"""Fields of a delta that hold what the model wrote."""
+
+
+def _joined(deltas: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`deltas` with neighbours of one kind made one: what waited goes out at once."""
+    if len(deltas) < 2:
+        return deltas
+    joined: list[dict[str, Any]] = []
+    for delta in deltas:
+        part = next((name for name in _COUNTED if name in delta), None)
+        if part and joined and joined[-1]["type"] == delta["type"]:
+            joined[-1] = {**joined[-1], part: joined[-1][part] + delta[part]}
+        else:
+            joined.append(delta)
+    return joined
+
+
+def _taken_apart(content: ContentBlock) -> tuple[ContentBlock, list[dict[str, Any]], str | None]:
+    """A whole block as its start, its deltas and its signature: clients ignore text and input in a start."""
+    kind = content["type"]
+    if kind == "text":
+        deltas: list[dict[str, Any]] = [{"type": "text_delta", "text": content["text"]}] if content["text"] else []
+        deltas += [{"type": "citations_delta", "citation": citation} for citation in content.get("citations") or []]
+        return {**content, "text": "", **({"citations": []} if content.get("citations") else {})}, deltas, None
+    if kind == "thinking":
+        text = content.get("thinking") or ""
+        deltas = [{"type": "thinking_delta", "thinking": text}] if text else []
+        return {**content, "thinking": "", "signature": ""}, deltas, content.get("signature") or EMPTY_SIGNATURE
+    if kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
+        arguments = content.get("input")
+        deltas = [{"type": "input_json_delta", "partial_json": dumps(arguments).decode()}] if arguments else []
+        return {**content, "input": {}}, deltas, None
+    return content, [], None

@@ -1,0 +1,298 @@
+"""One turn: a Messages request goes upstream, and events come back."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from anthropic_proxy.backend import Backend
+from anthropic_proxy.dialects import Dialect
+from anthropic_proxy.errors import InvalidRequest, ProxyError, UpstreamBroke, UpstreamRefused
+from anthropic_proxy.routing import Route
+from anthropic_proxy.translate.api import Client, Reader, Translation
+from anthropic_proxy.translate.chat.repairs import repair
+from anthropic_proxy.translate.count import estimate_tokens
+from anthropic_proxy.translate.failures import Asked, refusal
+from anthropic_proxy.translate.pieces import Estimate, Failure, Piece, Usage
+from anthropic_proxy.translate.writer import MessageWriter
+from anthropic_proxy.upstream.base import Reply
+from anthropic_proxy.wire.anthropic import MessagesRequest, StreamEvent
+from anthropic_proxy.wire.json import dumps
+from anthropic_proxy.wire.sse import SSEDecoder, SSETooLong
+
+MOST_REPAIRS = 4
+"""Rounds in which a refused parameter is taken back before the refusal goes to the client."""
+
+LINGER = 5.0
+"""Seconds to wait for token counts after the model has stopped."""
+
+DRAIN = 0.5
+"""Seconds to wait for the end of the body after `[DONE]`, so that the connection can be used again."""
+
+LARGEST_ERROR = 2**20
+LARGEST_REPLY = 256 * 2**20
+"""Bytes of an error and of a whole reply that are read."""
+
+CUT_SHARE, CUT_LEAST = 0.6, 2000
+"""A prompt of which the upstream counts less than this share, and that is at least so many tokens by
+our estimate, was probably cut in silence: Ollama does so beyond its `num_ctx`."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What happened on the way, for headers and the log. Filled while the turn runs."""
+
+    upstream_model: str = ""
+    dialect: str = ""
+    upstream_id: str = ""
+    calls: int = 0
+    """Requests made upstream."""
+    dropped: list[str] = field(default_factory=list)
+    """`path: reason` of what was not sent."""
+    learned: list[str] = field(default_factory=list)
+    """A line for each habit that a refusal taught."""
+    warnings: list[str] = field(default_factory=list)
+    estimated_tokens: int = 0
+    misfit: str = ""
+    """Why the reply is not the structured output that was asked for."""
+
+
+async def run(
+    request: MessagesRequest,
+    route: Route,
+    backend: Backend,
+    writer: MessageWriter,
+    client: Client,
+    exchange: Exchange,
+    key: str | None = None,
+) -> AsyncGenerator[list[StreamEvent], None]:
+    """One Messages request as lists of events, each list what one network read made due.
+
+    `key` is the client's own, in forward mode. Raises ProxyError as long as `writer` has not
+    started; later a failure is an `error` event, the last one.
+    """
+    ask = fitting_replies if _is_checked(request) else replies
+    try:
+        async with aclosing(ask(request, route, backend, writer.message_id, client, exchange, key)) as source:
+            async for pieces in source:
+                events: list[StreamEvent] = []
+                for piece in pieces:
+                    if type(piece) is Failure and not writer.started:
+                        raise UpstreamRefused(
+                            piece.message, type=piece.type, status=piece.status, headers=piece.headers
+                        )
+                    if type(piece) is Usage:
+                        _compare(piece, exchange)
+                    events += writer.write(piece)
+                if events:
+                    yield events
+    except ProxyError as error:
+        if not writer.started:
+            raise
+        yield writer.write(Failure(error.type, error.message))
+        return
+    events = writer.close()
+    if events:
+        yield events
+
+
+async def replies(
+    request: MessagesRequest,
+    route: Route,
+    backend: Backend,
+    message_id: str,
+    client: Client,
+    exchange: Exchange,
+    key: str | None,
+) -> AsyncGenerator[list[Piece], None]:
+    """One upstream call as pieces. A refused parameter is taken back and the call made again."""
+    dialect = await backend.dialect(route)
+    exchange.upstream_model = route.model
+    for round_number in range(MOST_REPAIRS + 1):
+        exchange.dialect = dialect.name
+        translation = _translated(request, route, dialect, client)
+        exchange.dropped = list(translation.dropped)
+        body = dumps(translation.body)
+        exchange.estimated_tokens = estimate_tokens(len(body), translation.media, translation.media_tokens)
+        yield [Estimate(exchange.estimated_tokens)]
+        asked = _asked(request, route, backend, dialect, exchange, key)
+        exchange.calls += 1
+        async with backend.post(route, dialect, body, translation.headers, key) as reply:
+            backend.notice(reply.headers)
+            exchange.upstream_id = reply.headers.get("x-request-id", "")
+            if reply.status < 300:
+                reader = translation.reader(message_id, asked)
+                async with aclosing(_read(reply, reader, asked)) as source:
+                    async for pieces in source:
+                        yield pieces
+                exchange.misfit = reader.misfit
+                return
+            error = await _error_body(reply)
+            failure = refusal(reply.status, reply.headers, error, asked)
+            mended = repair(reply.status, error, translation.body, dialect)
+        if mended is None or round_number == MOST_REPAIRS:
+            yield [failure]
+            return
+        exchange.learned.append(mended.says)
+        if mended.remember:
+            backend.learn(route.model, mended.changes)
+        dialect = _mended(dialect, mended.changes, mended.remember)
+
+
+async def fitting_replies(
+    request: MessagesRequest,
+    route: Route,
+    backend: Backend,
+    message_id: str,
+    client: Client,
+    exchange: Exchange,
+    key: str | None,
+) -> AsyncGenerator[list[Piece], None]:
+    """The same for a whole reply with structured output: asked once more if the first does not fit."""
+    for attempt in range(2):
+        exchange.misfit = ""
+        pieces: list[Piece] = []
+        async with aclosing(replies(request, route, backend, message_id, client, exchange, key)) as source:
+            async for some in source:
+                pieces += some
+        if not exchange.misfit or attempt:
+            break
+    if exchange.misfit:
+        exchange.warnings.append(exchange.misfit)
+    yield pieces
+
+
+def _is_checked(request: MessagesRequest) -> bool:
+    return not request.get("stream") and bool(request.get("output_config", {}).get("format"))
+
+
+def _translated(request: MessagesRequest, route: Route, dialect: Dialect, client: Client) -> Translation:
+    try:
+        translation = route.api.translate(request, route.model, dialect, client)
+    except RecursionError:
+        raise InvalidRequest("body: JSON is nested too deeply") from None
+    if client.strict and translation.dropped:
+        raise InvalidRequest(f"{translation.dropped[0]} (STRICT is on, so nothing is dropped)")
+    return translation
+
+
+def _asked(
+    request: MessagesRequest, route: Route, backend: Backend, dialect: Dialect, exchange: Exchange, key: str | None
+) -> Asked:
+    return Asked(
+        base_url=backend.upstream.base_url,
+        model=route.model,
+        client_model=request["model"],
+        tokens=exchange.estimated_tokens,
+        window=dialect.context_window,
+        cap=request["max_tokens"],
+        own_key=key is None,
+    )
+
+
+def _mended(dialect: Dialect, changes: dict[str, object], remember: bool) -> Dialect:
+    """`dialect` with `changes`. A cap lowered for this prompt alone means that the reply fills the window."""
+    if not remember and "max_output_tokens" in changes:
+        changes = {**changes, "fills_window": True}
+    return replace(dialect, **changes)  # type: ignore[arg-type]
+
+
+async def _error_body(reply: Reply) -> bytes:
+    """The body of a refusal; a broken one tells as much as it has told."""
+    try:
+        return await reply.body(LARGEST_ERROR)
+    except UpstreamBroke:
+        return b""
+
+
+async def _read(reply: Reply, reader: Reader, asked: Asked) -> AsyncGenerator[list[Piece], None]:
+    """The pieces of a 200, whether it is the stream or the whole reply that was asked for, or the other."""
+    chunks = reply.chunks()
+    start = b""
+    async for data in chunks:
+        start += data
+        if start.lstrip(_BLANK):
+            break
+    begins = start.lstrip(_BLANK)
+    if "event-stream" in reply.headers.get("content-type", "") or begins.startswith(_SSE_BEGINNINGS):
+        async with aclosing(_read_stream(start, chunks, reader)) as source:
+            async for pieces in source:
+                yield pieces
+        return
+    whole = bytearray(start)
+    async for data in chunks:
+        whole += data
+        if len(whole) > LARGEST_REPLY:
+            raise UpstreamBroke(f"the upstream's reply is longer than {LARGEST_REPLY} bytes", kind="too_large")
+    yield _whole_reply(bytes(whole), reply, reader, asked)
+
+
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+_SSE_BEGINNINGS = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+
+def _whole_reply(body: bytes, reply: Reply, reader: Reader, asked: Asked) -> list[Piece]:
+    stripped = body.strip(_BLANK)
+    if not stripped:
+        return [Failure("api_error", "the upstream answered 200 with an empty body", 502)]
+    if stripped.startswith(b"<"):
+        return [refusal(502, reply.headers, body, asked)]
+    return [*reader.read_reply(stripped), *reader.close()]
+
+
+async def _read_stream(start: bytes, chunks: AsyncIterator[bytes], reader: Reader) -> AsyncGenerator[list[Piece], None]:
+    """The hot path: one network read in, one list of pieces out."""
+    decoder = SSEDecoder()
+    data = start
+    try:
+        while True:
+            pieces: list[Piece] = []
+            for payload in decoder.feed(data):
+                pieces += reader.read(payload)
+                if reader.finished:
+                    break
+            if pieces:
+                yield pieces
+            if reader.finished:
+                break
+            if reader.ending:
+                async with asyncio.timeout(LINGER):
+                    data = await anext(chunks)
+            else:
+                data = await anext(chunks)
+    except StopAsyncIteration:
+        rest = [piece for payload in decoder.close() for piece in reader.read(payload)]
+        if rest:
+            yield rest
+    except TimeoutError:
+        pass
+    except SSETooLong as error:
+        raise UpstreamBroke(f"the upstream sent an event that is too long: {error}", kind="too_large") from None
+    except UpstreamBroke:
+        if not reader.ending:
+            raise
+    yield reader.close()
+    if reader.done:
+        await _drain(chunks)
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    """Reads to the body's end, which is due, so that the connection is kept."""
+    try:
+        async with asyncio.timeout(DRAIN):
+            async for _ in chunks:
+                pass
+    except (TimeoutError, UpstreamBroke):
+        pass
+
+
+def _compare(usage: Usage, exchange: Exchange) -> None:
+    """Warns of a prompt that the upstream seems to have cut."""
+    if usage.input_tokens is None or exchange.estimated_tokens < CUT_LEAST or exchange.warnings:
+        return
+    counted = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
+    if 0 < counted < CUT_SHARE * exchange.estimated_tokens:
+        exchange.warnings.append(
+            f"the upstream counted {counted} prompt tokens where about {exchange.estimated_tokens} were expected; "
+            "it may have cut the prompt in silence"
+        )
