@@ -11,9 +11,13 @@ class Dialect:
     Values are data, not functions. The defaults suit a backend nobody has described. Where no other
     source is named, a fact is from the comparison of backends read on 2026-11-22 (`docs/backends.md`
     gives them backend by backend).
+
+    The text under a field goes into that page, and the comments above groups of fields are its headings.
     """
 
+    # Name
     name: str = "plain"
+    """What the settings call it. Model rules look at it, the translator never does."""
 
     # Address
     auth: Literal["bearer", "api-key"] = "bearer"
@@ -23,13 +27,16 @@ class Dialect:
     initiator: bool = False
     """Say in `X-Initiator` and `Copilot-Vision-Request` who asks and whether images come along. Copilot."""
     initiator_in_body: bool = False
-    """Put those two into the body's `extra_headers`, for LiteLLM to send on to Copilot."""
+    """Put those two into the body's `extra_headers`, for LiteLLM to send on to Copilot. LiteLLM names models
+    as its owner likes, so that nothing shows which of them are Copilot's: this one is set by hand."""
 
     # Length of the reply
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """Field that caps the reply, in tokens. OpenAI's reasoning models refuse `max_tokens`; Ollama ignores the other."""
     max_output_tokens: int | None = None
     """The largest cap the model accepts, in tokens; larger wishes are lowered to it."""
+    fills_window: bool = False
+    """Learned for one request: its cap was lowered because prompt and cap together exceeded the window."""
     context_window: int | None = None
     """Tokens that prompt and reply share, where known; names the limit when a prompt is too long."""
 
@@ -40,6 +47,8 @@ class Dialect:
     """Higher temperatures are lowered to it. Kimi: 1."""
     dropped: frozenset[str] = frozenset()
     """Names of body fields never sent: what a backend was seen to refuse."""
+    extra_body: tuple[tuple[str, str | bool], ...] = ()
+    """Fields added to every body as they are. MiniMax: `reasoning_split`."""
     service_tiers: tuple[tuple[str, str], ...] = ()
     """Anthropic's `service_tier` and `speed` values, each with what to send as `service_tier`."""
     user_field: Literal["user", "safety_identifier"] = "user"
@@ -56,6 +65,8 @@ class Dialect:
     """Must the first message be the user's?"""
     null_content: bool = True
     """Is `content: null` right for an assistant message that only calls tools? Else `""` is sent."""
+    empty_content: Literal["", "(empty)"] = ""
+    """What is sent for no text where `null` is refused. Learned: `(empty)`, where an empty text is refused too."""
     content: Literal["parts", "string"] = "parts"
     """May a user message be a list of parts? `string` backends cannot see images."""
     vision: bool = True
@@ -76,7 +87,8 @@ class Dialect:
     """Which `tool_choice` values are understood: all; not a named tool; neither `required` nor a named
     one while `auto` and `none` are; only `auto`; or the field is ignored (Ollama)."""
     forced_tool_while_thinking: bool = True
-    """May a tool be forced while the model thinks? Kimi refuses; thinking is switched off then."""
+    """May a tool be forced while the model thinks? DeepSeek, Kimi and DashScope refuse; thinking is
+    switched off then."""
     parallel_flag: bool = True
     """Is `parallel_tool_calls` understood? Without it, one call a turn is enforced here alone."""
     strict_flag: bool = True
@@ -84,10 +96,10 @@ class Dialect:
     tool_result_name: bool = False
     """Do `tool` messages carry the tool's `name`? Some old servers insist."""
     tool_id: Literal["any", "alnum9", "verbatim"] = "any"
-    """Call ids: free, nine letters and digits (Mistral), or to be returned as they came (Kimi; LiteLLM
-    hides Gemini's signatures in them)."""
+    """Call ids: free, nine letters and digits (Mistral), or to be returned as they came, however long
+    (Kimi; LiteLLM hides Gemini's signatures in them)."""
     tool_id_max: int = 64
-    """Longest call id, in characters. OpenAI and Azure: 40."""
+    """Longest call id, in characters. OpenAI, Azure and OpenRouter: 40."""
     name_start: Literal["any", "letter"] = "any"
     """Must a tool's name begin with a letter or `_`? Gemini, Kimi."""
     tools_with_history: bool = False
@@ -99,7 +111,8 @@ class Dialect:
     schema: Literal["raw", "gemini", "mistral", "grammar"] = "raw"
     """Which schema keywords are taken out before sending: none, or what that family refuses."""
     schema_steps: tuple[tuple[str, int, str], ...] = ()
-    """Learned: (tool name, how far its schema is cut back, the keyword refused)."""
+    """Learned: (tool name as it is sent, how far its schema is cut back, the keyword refused). Steps: 1 the
+    keyword alone, 2 `pattern` and `format` too, 3 all but the arguments' names."""
 
     # Structured output, stop sequences
     json: Literal["schema", "object", "none"] = "schema"
@@ -117,9 +130,10 @@ class Dialect:
     efforts: tuple[str, ...] = ("low", "medium", "high")
     """Effort levels understood, weakest first; others are moved to the nearest."""
     effort_off: Literal["", "none", "minimal"] = "none"
-    """Effort value that switches reasoning off; empty where nothing does."""
+    """Effort value that switches reasoning off. Empty where nothing does: then no switch of any kind is sent,
+    whatever `reasoning` says."""
     thinking_effort: bool = False
-    """Does a `thinking_object` backend take `reasoning_effort` beside it? DeepSeek, GLM."""
+    """Does a `thinking_object` backend take `reasoning_effort` beside it? DeepSeek, GLM from 5.2 on."""
     thinking_extra: tuple[tuple[str, str | bool], ...] = ()
     """Entries added to the `thinking` object when on. GLM `clear_thinking: false`, Kimi `keep: "all"`."""
     thinking_budget: bool = False
