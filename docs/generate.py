@@ -20,6 +20,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeGuard
 
+from pydantic.fields import FieldInfo
+
+from anthropic_proxy import config
+from anthropic_proxy.config import Settings
 from anthropic_proxy.dialects import DIALECTS, MODEL_RULES, PLAIN, Dialect, Entry, table
 from anthropic_proxy.dialects.overrides import allowed, value_text
 
@@ -172,7 +176,22 @@ def _comments(source: str) -> dict[int, str]:
     return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
 
 
-PAGES: tuple[tuple[str, Callable[[], str]], ...] = (("backends.md", backends),)
+def environment() -> str:
+    rows = [_setting_row(name, field) for name, field in Settings.model_fields.items()]
+    return "\n".join(["| variable | value | default | meaning |", "|---|---|---|---|", *rows])
+
+
+def _setting_row(name: str, field: FieldInfo) -> str:
+    default = field.get_default()
+    shown = "" if field.is_required() or default in (None, "") else _code(_setting_text(default))
+    return f"| `{name.upper()}` | {_cell(config.allowed(name))} | {shown} | {_cell(field.description or '')} |"
+
+
+def _setting_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+PAGES: tuple[tuple[str, Callable[[], str]], ...] = (("backends.md", backends), ("environment.md", environment))
 
 
 def current(file: str, write: Callable[[], str]) -> str:

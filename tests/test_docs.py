@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from anthropic_proxy.config import Settings
 from anthropic_proxy.dialects import DIALECTS, Dialect
 
 DOCS = Path(__file__).parent.parent / "docs"
 GENERATE = runpy.run_path(str(DOCS / "generate.py"))
 BACKENDS = (DOCS / "backends.md").read_text()
+ENVIRONMENT = (DOCS / "environment.md").read_text()
 
 
 def test_generated_docs_are_current() -> None:
@@ -31,3 +33,9 @@ def test_a_departure_of_a_backend_has_its_reason(dialect: Dialect) -> None:
         assert reason
         assert f"| `{name}` | " in section
         assert reason.replace("|", "\\|") in section
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_setting_is_explained(name: str) -> None:
+    (row,) = [line for line in ENVIRONMENT.splitlines() if line.startswith(f"| `{name.upper()}` |")]
+    assert row.endswith(f" | {Settings.model_fields[name].description} |")

@@ -31,7 +31,7 @@ class Backend:
     def __init__(self, upstream: Upstream, settings: Settings) -> None:
         self.upstream = upstream
         self._name = settings.backend
-        self._overrides = parse_overrides(" ".join(f"{field}={value}" for field, value in settings.dialect))
+        self._overrides = parse_overrides(settings.dialect)
         self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
         self._probed = self._name is not None or not needs_probe(upstream.base_url)
         self._probing = asyncio.Lock()

@@ -1,6 +1,7 @@
 """What can go wrong, in Anthropic's terms: the type a client reads, the status, the message."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 STATUS = {
     "invalid_request_error": 400,
@@ -23,7 +24,8 @@ class ProxyError(Exception):
     """An error with everything the client is told of it.
 
     `type` is one of STATUS; `status` the HTTP status, where it is not that type's own; `headers`
-    go with the reply, such as `retry-after`.
+    go with the reply, such as `retry-after`; `error_code` is Anthropic's finer name for the case,
+    where it has one.
     """
 
     type = "api_error"
@@ -35,6 +37,7 @@ class ProxyError(Exception):
         type: str | None = None,
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
+        error_code: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -42,6 +45,7 @@ class ProxyError(Exception):
             self.type = type
         self.status = status if status is not None else STATUS.get(self.type, 500)
         self.headers = dict(headers or {})
+        self.error_code = error_code
 
 
 class InvalidRequest(ProxyError):
@@ -58,5 +62,49 @@ class UpstreamRefused(ProxyError):
     """The backend answered with an error."""
 
 
+BreakKind = Literal[
+    "refused",
+    "dns",
+    "tls",
+    "connect_timeout",
+    "first_byte_timeout",
+    "silence_timeout",
+    "reset",
+    "closed_early",
+    "protocol",
+    "too_large",
+]
+"""How a connection to the backend can fail."""
+
+_UNREACHABLE: tuple[BreakKind, ...] = ("refused", "dns", "tls")
+"""Kinds that another try will not mend. Told so, Claude Code shows them at once; else it retries for minutes."""
+
+_TIMEOUTS: tuple[BreakKind, ...] = ("connect_timeout", "first_byte_timeout", "silence_timeout")
+
+
 class UpstreamBroke(ProxyError):
-    """The backend could not be reached, fell silent or broke off."""
+    """The backend could not be reached, fell silent or broke off. `kind` says which.
+
+    Timeouts are a `timeout_error`, 504; all else is an `api_error`, 502, with `x-should-retry: false`
+    where nobody can be reached.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: BreakKind = "closed_early",
+        type: str | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        timeout = kind in _TIMEOUTS
+        if headers is None and kind in _UNREACHABLE:
+            headers = {"x-should-retry": "false"}
+        super().__init__(
+            message,
+            type=type or ("timeout_error" if timeout else "api_error"),
+            status=status or (504 if timeout else 502),
+            headers=headers,
+        )
+        self.kind = kind

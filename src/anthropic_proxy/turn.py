@@ -14,6 +14,7 @@ from anthropic_proxy.translate.chat.repairs import repair
 from anthropic_proxy.translate.count import estimate_tokens
 from anthropic_proxy.translate.failures import Asked, refusal
 from anthropic_proxy.translate.pieces import Estimate, Failure, Piece, Usage
+from anthropic_proxy.translate.rate_limits import rate_limit_headers
 from anthropic_proxy.translate.writer import MessageWriter
 from anthropic_proxy.upstream.base import Reply
 from anthropic_proxy.wire.anthropic import MessagesRequest, StreamEvent
@@ -45,6 +46,8 @@ class Exchange:
     upstream_model: str = ""
     dialect: str = ""
     upstream_id: str = ""
+    rate_limits: dict[str, str] = field(default_factory=dict)
+    """The backend's limits as a reply's headers told them, by Anthropic's header names."""
     calls: int = 0
     """Requests made upstream."""
     dropped: list[str] = field(default_factory=list)
@@ -121,6 +124,7 @@ async def replies(
             backend.notice(reply.headers)
             exchange.upstream_id = reply.headers.get("x-request-id", "")
             if reply.status < 300:
+                exchange.rate_limits = rate_limit_headers(reply.headers)
                 reader = translation.reader(message_id, asked)
                 async with aclosing(_read(reply, reader, asked)) as source:
                     async for pieces in source:

@@ -1,0 +1,185 @@
+"""`anthropic-proxy`: flags over environment over `.env`, then the server."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from dotenv.parser import parse_stream
+
+from anthropic_proxy import __version__
+from anthropic_proxy.config import Settings, SettingsError, corrections
+
+WRONG_SETTING = 2
+CANNOT_LISTEN = 1
+"""Exit codes."""
+
+app = typer.Typer(
+    name="anthropic-proxy",
+    help="Serves the Anthropic Messages API from any OpenAI-style backend.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"anthropic-proxy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None: ...
+
+
+def _flag(name: str, setting: str) -> Any:
+    """An option that stands for an environment variable."""
+    return typer.Option(name, help=Settings.model_fields[setting].description, show_default=False)
+
+
+FLAGS = {
+    "backend_url": "OPENAI_API_BASE",
+    "model": "MODEL",
+    "reasoning_model": "REASONING_MODEL",
+    "completion_model": "COMPLETION_MODEL",
+    "backend": "BACKEND",
+    "host": "HOST",
+    "port": "PORT",
+    "log_level": "LOG_LEVEL",
+    "log_format": "LOG_FORMAT",
+}
+"""Variable that each option of `serve` stands for. Keys have no option: other users could read it off
+the list of processes."""
+
+
+@app.command(help="Start the proxy. Every setting is an environment variable; options win over them.")
+def serve(
+    context: typer.Context,
+    backend_url: Annotated[str | None, _flag("--backend-url", "openai_api_base")] = None,
+    model: Annotated[str | None, _flag("--model", "model")] = None,
+    reasoning_model: Annotated[str | None, _flag("--reasoning-model", "reasoning_model")] = None,
+    completion_model: Annotated[str | None, _flag("--completion-model", "completion_model")] = None,
+    backend: Annotated[str | None, _flag("--backend", "backend")] = None,
+    host: Annotated[str | None, _flag("--host", "host")] = None,
+    port: Annotated[str | None, _flag("--port", "port")] = None,
+    log_level: Annotated[str | None, _flag("--log-level", "log_level")] = None,
+    log_format: Annotated[str | None, _flag("--log-format", "log_format")] = None,
+) -> None:
+    flags = {FLAGS[name]: str(value) for name, value in context.params.items() if value is not None}
+    written: dict[str, tuple[str, int]] = {}
+    try:
+        written = read_env_file(Path(".env"), os.environ)
+        environ = {**{name: value for name, (value, _) in written.items()}, **os.environ, **flags}
+        settings = Settings.from_env(environ)
+    except SettingsError as error:
+        _give_up(f"{error}{_origin(error.variable, flags, written)}", WRONG_SETTING)
+    _serve(settings, corrections(settings, environ))
+
+
+def _serve(settings: Settings, notices: list[str]) -> None:
+    # Here and not above, because FastAPI and the HTTP client take half a second to import.
+    from anthropic_proxy.server import process
+    from anthropic_proxy.server.app import create_app, http_upstream
+
+    try:
+        upstream = http_upstream(settings)
+    except ValueError as error:
+        _give_up(str(error), WRONG_SETTING)
+    try:
+        sockets = process.listen(settings.host, settings.port)
+    except OSError as error:
+        _give_up(f"cannot listen on {settings.host} port {settings.port}: {_reason(error)}", CANNOT_LISTEN)
+    typer.echo(banner(settings, sockets[0].getsockname()[1]))
+    process.run(settings, create_app(settings, upstream), sockets, notices)
+
+
+def banner(settings: Settings, port: int) -> str:
+    """What the user reads at the start: where the proxy is, what is behind it, how to use it."""
+    chosen = {name: getattr(settings, name) for name in ("model", "reasoning_model", "completion_model")}
+    models = ", ".join(f"{name.upper()}={value}" for name, value in chosen.items() if value)
+    # A wildcard is no address to connect to.
+    host = "localhost" if settings.host in ("0.0.0.0", "::", "") else settings.host
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    token = "anything"
+    if settings.forward_key:
+        token = "<your key for the backend>"
+    if settings.proxy_api_key is not None:
+        token = "<the PROXY_API_KEY>"
+    return "\n".join(
+        [
+            f"anthropic-proxy {__version__}: {address} -> {settings.openai_api_base}",
+            f"models: {models or 'as the client asks'}",
+            "To point a client at it:",
+            f"  export ANTHROPIC_BASE_URL={address}",
+            f"  export ANTHROPIC_AUTH_TOKEN={token}",
+        ]
+    )
+
+
+_REFERENCE = re.compile(r"\$\{(\w+)\}")
+
+
+def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, tuple[str, int]]:
+    """Variables in a `.env` file, each with its value and line. No file, no variables.
+
+    `${NAME}` stands for an earlier variable of the file or one of `environ`. One that nobody knows
+    stays as it is, for Settings to complain of. Raises SettingsError for a line that makes no sense.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(str(path), f": cannot be read: {error}") from None
+    found: dict[str, tuple[str, int]] = {}
+    for binding in parse_stream(StringIO(text)):
+        original = binding.original
+        # The parser counts the blank lines before a statement as part of it.
+        line = original.line + original.string.removesuffix(original.string.lstrip()).count("\n")
+        if binding.error:
+            raise SettingsError(str(path), f": line {line} is not NAME=value")
+        if binding.key is None or binding.value is None:
+            continue
+        value = _REFERENCE.sub(lambda match: _lookup(match, environ, found), binding.value)
+        found[binding.key] = (value, line)
+    return found
+
+
+def _lookup(match: re.Match[str], environ: Mapping[str, str], found: Mapping[str, tuple[str, int]]) -> str:
+    name = match[1]
+    return environ.get(name) or found.get(name, (match[0], 0))[0]
+
+
+def _origin(variable: str, flags: Mapping[str, str], written: Mapping[str, tuple[str, int]]) -> str:
+    """Where a wrong value was written, if it was not the environment."""
+    if variable in flags:
+        option = next(name for name, stands_for in FLAGS.items() if stands_for == variable)
+        return f" (from --{option.replace('_', '-')})"
+    if variable in written and variable not in os.environ:
+        return f" (from .env, line {written[variable][1]})"
+    return ""
+
+
+def _reason(error: OSError) -> str:
+    """The system's words for `error`. Python adds the address, and a name that cannot be found has its own number."""
+    return str(error.strerror).partition(" (while")[0]
+
+
+def _give_up(message: str, code: int) -> NoReturn:
+    print(f"anthropic-proxy: {message}", file=sys.stderr)
+    raise typer.Exit(code)

@@ -1,0 +1,263 @@
+"""Settings: every environment variable with its default and its meaning."""
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Annotated, Literal, NamedTuple, get_args, get_origin
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from anthropic_proxy.dialects import dialect_named, parse_overrides
+
+CHAT_PATH = "/chat/completions"
+
+
+class Allowed(NamedTuple):
+    """Says in words, for error messages and the documentation, which values a setting takes."""
+
+    words: str
+
+
+Url = Annotated[str, Allowed("an http:// or https:// URL without credentials in it, such as http://127.0.0.1:4000/v1")]
+Port = Annotated[int, Field(ge=0, le=65535), Allowed("a whole number from 0 to 65535")]
+Switch = Annotated[bool, Allowed("true or false")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Allowed("a number more than 0")]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Allowed("a number, 0 or more")]
+Whole = Annotated[int, Field(ge=0), Allowed("a whole number, 0 or more")]
+Key = Annotated[SecretStr | None, Allowed("ASCII characters without spaces or line breaks")]
+
+
+class SettingsError(ValueError):
+    """A setting is wrong or missing. The text is one line: the variable, its value, what is allowed."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable}{problem}")
+        self.variable = variable
+
+
+class Settings(BaseModel):
+    """The proxy's settings. Each field is one environment variable, its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    openai_api_base: Url = Field(
+        description="Base URL of the backend: what stands before `/chat/completions`. Required.",
+    )
+    openai_api_key: Key = Field(
+        default=None,
+        description="The backend's key. Required, unless the backend is on this machine or a private network, "
+        "or `FORWARD_KEY` is on.",
+    )
+    model: str | None = Field(
+        default=None,
+        description="Model asked for upstream, whatever the client names. "
+        "With no model set at all, the client's own choice goes upstream as it is.",
+    )
+    reasoning_model: str | None = Field(
+        default=None, description="Model for requests with thinking switched on. Without it, `MODEL` serves them."
+    )
+    completion_model: str | None = Field(
+        default=None, description="Model for requests without thinking. Without it, `MODEL` serves them."
+    )
+
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on. One that others can reach needs a `PROXY_API_KEY`.",
+    )
+    port: Port = Field(default=3000, description="Port to listen on; 0 takes any free one.")
+    proxy_api_key: Key = Field(
+        default=None,
+        description="Key that clients must send, as `x-api-key` or `Authorization: Bearer`. "
+        "Without it, whoever reaches the port is served.",
+    )
+    forward_key: Switch = Field(
+        default=False,
+        description="Send the client's own key upstream. `OPENAI_API_KEY`, where set, serves clients that send none.",
+    )
+
+    backend: str | None = Field(
+        default=None, description="Name of the backend's dialect (`backends.md` lists them), if its URL does not tell."
+    )
+    dialect: str = Field(
+        default="",
+        description="Single facts of the dialect that differ here: `field=value` pairs with spaces between them.",
+    )
+    strict: Switch = Field(
+        default=False,
+        description="Refuse a request that holds anything the backend cannot be sent, instead of dropping it.",
+    )
+    show_thinking: Literal["asked", "always"] = Field(
+        default="asked", description="Show the model's reasoning to clients that switched thinking on, or always."
+    )
+    stop_sequences: Literal["scan", "upstream"] = Field(
+        default="scan",
+        description="Find stop sequences here, which tells the client which one matched, "
+        "or send them upstream, which bills exactly but does not tell.",
+    )
+    prefill: Literal["refuse", "emulate"] = Field(
+        default="refuse",
+        description="A last message of the assistant's that the backend cannot continue: "
+        "refuse it, or ask for the continuation in words.",
+    )
+    forward_user_id: Literal["no", "hash"] = Field(
+        default="no", description="Keep `metadata.user_id` here, or send a hash of it upstream."
+    )
+
+    commit_after: NotNegative = Field(
+        default=20,
+        description="Seconds to wait for the first piece of a reply. Then a stream begins without it, "
+        "and a later failure is an `error` event instead of an HTTP status.",
+    )
+    ping_every: Positive = Field(default=10, description="Seconds of silence after which a stream gets a `ping`.")
+    connect_timeout: NotNegative = Field(
+        default=10, description="Seconds to wait for a connection to the backend; 0 waits for ever."
+    )
+    first_byte_timeout: NotNegative = Field(
+        default=600, description="Seconds to wait for the first byte of its answer; 0 waits for ever."
+    )
+    silence_timeout: NotNegative = Field(
+        default=600, description="Seconds to wait between two bytes of its answer; 0 waits for ever."
+    )
+    shutdown_grace: Whole = Field(default=30, description="Seconds that running requests get to finish at shutdown.")
+
+    max_body_mb: Positive = Field(default=64, description="Largest request body, in MiB, as sent and unpacked.")
+    rate_limit_headers: Literal["show", "hide"] = Field(
+        default="show", description="Pass the backend's rate limits on as `anthropic-ratelimit-…` headers, or not."
+    )
+    ssl_cert_file: str | None = Field(
+        default=None, description="File of certificate authorities (PEM) to trust beside the system's, for the backend."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="How much is logged. Prompts and keys never are."
+    )
+    log_format: Literal["auto", "text", "json"] = Field(
+        default="auto", description="Form of the log lines. `auto`: text on a terminal, else JSON."
+    )
+
+    @field_validator("openai_api_base")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        try:
+            url = urlsplit(value)
+            whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        except ValueError:
+            whole = False
+        if not whole or "@" in url.netloc or any(map(str.isspace, value)):
+            raise ValueError
+        return url._replace(path=url.path.rstrip("/").removesuffix(CHAT_PATH).rstrip("/"), fragment="").geturl()
+
+    @field_validator("backend")
+    @classmethod
+    def _known_backend(cls, value: str | None) -> str | None:
+        if value is not None:
+            dialect_named(value)
+        return value
+
+    @field_validator("dialect")
+    @classmethod
+    def _legal_facts(cls, value: str) -> str:
+        parse_overrides(value)
+        return value
+
+    @field_validator("openai_api_key", "proxy_api_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not all("!" <= char <= "~" for char in value.get_secret_value()):
+            raise ValueError
+        return value
+
+    @property
+    def max_body(self) -> int:
+        """Largest request body, in bytes."""
+        return int(self.max_body_mb * 1024 * 1024)
+
+    @property
+    def secrets(self) -> list[str]:
+        """The keys, for the log to blot out."""
+        return [key.get_secret_value() for key in (self.openai_api_key, self.proxy_api_key) if key is not None]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Settings as `environ` has them. Empty variables count as unset.
+
+        Raises SettingsError for the first variable that is wrong or missing.
+        """
+        values = {name: value for name in cls.model_fields if (value := environ.get(name.upper(), "").strip())}
+        for name, value in values.items():
+            if left_over := _UNREPLACED.search(value):
+                raise SettingsError(name.upper(), f": still holds {left_over[0]}, which nothing replaced")
+        try:
+            settings = cls.model_validate({name: _folded(name, value) for name, value in values.items()})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = str(first["loc"][0])
+            reason = str(first.get("ctx", {}).get("error", ""))
+            raise _refused(name, values.get(name, ""), reason) from None
+        _check_together(settings)
+        return settings
+
+
+def allowed(name: str) -> str:
+    """Which values the setting takes, in words. Empty where any text will do."""
+    field = Settings.model_fields[name]
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(get_args(field.annotation))
+    return next((item.words for item in field.metadata if isinstance(item, Allowed)), "")
+
+
+def corrections(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """What `from_env` changed in the user's values, a line each."""
+    if not urlsplit(environ.get("OPENAI_API_BASE", "").strip()).path.rstrip("/").endswith(CHAT_PATH):
+        return []
+    return [f"OPENAI_API_BASE: took {CHAT_PATH} off its end, which the proxy adds itself: {settings.openai_api_base}"]
+
+
+def is_loopback(host: str) -> bool:
+    """Is `host` an address of this machine that no other can reach?"""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def is_private(base_url: str) -> bool:
+    """Is the host of `base_url` this machine or one of a private network, where keys are rarely asked for?"""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        # A name without a dot is a container or a machine next door.
+        return "." not in host or host.endswith(_PRIVATE_ENDINGS)
+
+
+_UNREPLACED = re.compile(r"\$\{[^}]*\}")
+_PRIVATE_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+
+
+def _folded(name: str, value: str) -> str:
+    """`value`, in small letters where the setting is a choice of words."""
+    return value.lower() if get_origin(Settings.model_fields[name].annotation) is Literal else value
+
+
+def _refused(name: str, value: str, reason: str) -> SettingsError:
+    """What is wrong with `value`; `reason` is what its own check said, if it said anything."""
+    if not value:
+        return SettingsError(name.upper(), f": missing; set it to {allowed(name)}")
+    if reason:
+        return SettingsError(name.upper(), f": {reason}")
+    # A URL that was refused may be one with a password in it.
+    shown = "" if "@" in value or SecretStr in get_args(Settings.model_fields[name].annotation) else f"={value!r}"
+    return SettingsError(name.upper(), f"{shown}: must be {allowed(name)}")
+
+
+def _check_together(settings: Settings) -> None:
+    """Settings that need each other. Raises SettingsError."""
+    if settings.openai_api_key is None and not settings.forward_key and not is_private(settings.openai_api_base):
+        raise SettingsError(
+            "OPENAI_API_KEY", f": missing; {settings.openai_api_base} needs a key (or set FORWARD_KEY=true)"
+        )
+    if settings.proxy_api_key is None and not is_loopback(settings.host):
+        raise SettingsError(
+            "PROXY_API_KEY", f": missing; HOST={settings.host} lets others in, so choose a key they must send"
+        )

@@ -1,0 +1,1 @@
+"""The FastAPI side: HTTP in, HTTP out. It decides nothing about content."""

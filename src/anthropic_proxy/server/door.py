@@ -1,0 +1,177 @@
+"""The door: who may come in, and what they bring, as bytes and then as JSON."""
+
+import asyncio
+import hmac
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from starlette.types import Receive
+
+from anthropic_proxy.config import Settings, is_private
+from anthropic_proxy.errors import InvalidRequest, ProxyError
+from anthropic_proxy.server.disconnect import ClientGone
+from anthropic_proxy.wire.json import InvalidJson, loads
+
+LINGER = 2.0
+"""Seconds for which the rest of a body that is too large is read and forgotten. Closing at once would
+reset the connection under a client that is still sending, and it might never see the answer."""
+
+
+class BodyTooLarge(ProxyError):
+    """The body is larger than MAX_BODY_MB. What is left of it has not been read: `forget_rest` does."""
+
+    type = "request_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(_too_large(limit), headers={"connection": "close"})
+
+
+def admit(headers: Mapping[bytes, bytes], settings: Settings) -> str | None:
+    """The key to use upstream in place of the proxy's own (FORWARD_KEY), or None.
+
+    Clients send `x-api-key`, `Authorization: Bearer`, or both with different values; where the
+    proxy wants its own key, either may hold it, and the other is the one to forward.
+
+    Raises ProxyError where a key is wrong or missing.
+    """
+    offered = _credentials(headers)
+    if settings.proxy_api_key is not None:
+        own = settings.proxy_api_key.get_secret_value().encode()
+        # A list, so that the time taken does not tell which one was right.
+        right = [hmac.compare_digest(key, own) for key in offered]
+        if not any(right):
+            raise ProxyError(
+                "x-api-key: missing or not this proxy's PROXY_API_KEY; send it as x-api-key or Authorization: Bearer",
+                type="authentication_error",
+            )
+        offered = [key for key, is_own in zip(offered, right, strict=True) if not is_own]
+    if not settings.forward_key:
+        return None
+    if offered:
+        return offered[0].decode("latin-1")
+    if settings.openai_api_key is None and not is_private(settings.openai_api_base):
+        raise ProxyError(
+            "x-api-key: missing; this proxy sends the client's own key to the backend (FORWARD_KEY)",
+            type="authentication_error",
+        )
+    return None
+
+
+def _credentials(headers: Mapping[bytes, bytes]) -> list[bytes]:
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    bearer = token.strip() if scheme.lower() == b"bearer" else b""
+    return [key for key in (headers.get(b"x-api-key", b"").strip(), bearer) if key]
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
+    """The request's body, decompressed, of at most `limit` bytes.
+
+    Raises BodyTooLarge as soon as it is known to be, ProxyError if it is once unpacked,
+    InvalidRequest for an encoding that is not understood or broken, ClientGone.
+    """
+    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
+    if encoding not in DECODERS:
+        raise InvalidRequest(
+            f"content-encoding: {encoding[:40]!r} is not understood; send gzip, deflate or none",
+            error_code="request_body_encoding_unsupported",
+        )
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
+        raise BodyTooLarge(limit)
+    body = await _received(receive, limit)
+    return DECODERS[encoding](body, limit)
+
+
+async def _received(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge(limit)
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> str:
+    return f"the request is larger than {limit / 1024 / 1024:g} MiB (setting MAX_BODY_MB)"
+
+
+def _inflated(body: bytes, limit: int, window: int) -> bytes:
+    """`body` decompressed, stopping at `limit`. Raises zlib.error."""
+    decoded = b""
+    while body:
+        inflater = zlib.decompressobj(window)
+        decoded += inflater.decompress(body, limit + 1 - len(decoded))
+        if len(decoded) > limit:
+            raise ProxyError(
+                _too_large(limit), type="request_too_large", error_code="request_body_too_large_after_decoding"
+            )
+        if not inflater.eof:
+            raise zlib.error("it breaks off")
+        body = inflater.unused_data  # gzip files may be joined into one
+    return decoded
+
+
+def _gunzip(body: bytes, limit: int) -> bytes:
+    try:
+        return _inflated(body, limit, zlib.MAX_WBITS | 16)
+    except zlib.error as error:
+        raise InvalidRequest(f"content-encoding: the body is not valid gzip: {error}") from None
+
+
+def _inflate(body: bytes, limit: int) -> bytes:
+    """Deflate as HTTP defines it, in zlib's frame, or bare, as many send it."""
+    try:
+        return _inflated(body, limit, zlib.MAX_WBITS)
+    except zlib.error:
+        pass
+    try:
+        return _inflated(body, limit, -zlib.MAX_WBITS)
+    except zlib.error as error:
+        raise InvalidRequest(f"content-encoding: the body is not valid deflate: {error}") from None
+
+
+DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
+    "": lambda body, limit: body,
+    "identity": lambda body, limit: body,
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
+    "deflate": _inflate,
+}
+
+
+def json_body(body: bytes) -> object:
+    """The JSON value in `body`. Raises InvalidRequest, naming the byte where it ceases to be JSON."""
+    if not body.strip():
+        raise InvalidRequest("body: empty; expected a JSON object")
+    try:
+        value: object = loads(body)
+    except InvalidJson as error:
+        raise InvalidRequest(f"body: {_not_utf8(body) or error}") from None
+    return value
+
+
+def _not_utf8(body: bytes) -> str:
+    """Where `body` ceases to be UTF-8, if it does. The JSON library counts from the string's beginning."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 (byte {error.start})"
+    return ""
+
+
+async def forget_rest(receive: Receive) -> None:
+    """Reads what is left of a body that is too large, for LINGER seconds at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            message = await receive()
+            while message["type"] == "http.request" and message.get("more_body", False):
+                message = await receive()

@@ -1,0 +1,51 @@
+"""Response headers: what a reply says of the way it came."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from anthropic_proxy.config import Settings
+from anthropic_proxy.turn import Exchange
+
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+
+LONGEST = 2000
+"""Characters of a header's value that are sent. Clients and servers limit all headers together, some to 8 KB."""
+
+
+def header_value(text: str) -> bytes:
+    """`text` fit for a header: printable ASCII, all else replaced by `?`, cut to LONGEST characters.
+
+    What is sent may come from a client's names or a backend's ids, and a line break in it would
+    begin a header of theirs.
+    """
+    return "".join(char if " " <= char <= "~" else "?" for char in text[:LONGEST]).encode()
+
+
+def raw_headers(headers: Mapping[str, str]) -> RawHeaders:
+    """Headers as ASGI takes them."""
+    return [(name.lower().encode(), header_value(value)) for name, value in headers.items()]
+
+
+def exchange_headers(exchange: Exchange, settings: Settings) -> RawHeaders:
+    """Which model answers, what could not be sent to it, the backend's own id of the request, and its limits.
+
+    Of what was dropped only the places are named; the log has the reasons.
+    """
+    said = {
+        "x-upstream-model": exchange.upstream_model,
+        "x-proxy-dropped": ", ".join(place(entry) for entry in exchange.dropped),
+        "x-upstream-id": exchange.upstream_id,
+        **allowed_headers(exchange.rate_limits, settings),
+    }
+    return raw_headers({name: value for name, value in said.items() if value})
+
+
+def place(dropped: str) -> str:
+    """The place in `place: reason`."""
+    return dropped.partition(":")[0]
+
+
+def allowed_headers(headers: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """`headers` without the backend's limits, where RATE_LIMIT_HEADERS hides them."""
+    shown = settings.rate_limit_headers == "show"
+    return {name: value for name, value in headers.items() if shown or not name.startswith("anthropic-ratelimit-")}

@@ -1,0 +1,176 @@
+"""The log: one line a request, as text or JSON. No prompts, and keys blotted out."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from anthropic_proxy.config import Settings
+from anthropic_proxy.server.headers import place
+from anthropic_proxy.translate.redaction import REDACTED, redacted
+from anthropic_proxy.turn import Exchange
+from anthropic_proxy.wire.anthropic import StreamEvent
+from anthropic_proxy.wire.json import dumps
+
+requests_log = logging.getLogger("anthropic_proxy.requests")
+
+QUIET = frozenset({"/", "/health", "/api/hello"})
+"""Paths that are asked all day by machines; their lines are for `debug`."""
+
+SHORTEST_SECRET = 8
+"""Keys below this many characters are not blotted out: they are no secrets, and stand in too many words."""
+
+
+@dataclass(slots=True)
+class RequestLine:
+    """What the log says about one request, gathered while it runs. Times are `time.monotonic()`."""
+
+    id: str
+    method: str
+    path: str
+    started: float = field(default_factory=time.monotonic)
+    status: int = 0
+    """499: the client went before it had its answer."""
+    client_model: str = ""
+    exchange: Exchange = field(default_factory=Exchange)
+    first_event: float | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+    stop_reason: str = ""
+    error_type: str = ""
+
+    def see(self, events: Sequence[StreamEvent]) -> None:
+        """Notes what matters in events on their way to the client."""
+        if self.first_event is None:
+            self.first_event = time.monotonic()
+        # Nearly all lists end in a delta, and only lists that do not hold the end of a message.
+        if events[-1]["type"] in _ENDS:
+            for event in events:
+                if event["type"] == "message_delta":
+                    self.usage = event["usage"]
+                    self.stop_reason = event["delta"]["stop_reason"]
+                elif event["type"] == "error":
+                    self.error_type = event["error"]["type"]
+
+    def fields(self) -> dict[str, Any]:
+        """The line as a mapping, what is unknown or empty left out."""
+        exchange = self.exchange
+        known = {
+            "request_id": self.id,
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+            "model": self.client_model,
+            "upstream_model": exchange.upstream_model,
+            "dialect": exchange.dialect,
+            "upstream_id": exchange.upstream_id,
+            "first_event_ms": None if self.first_event is None else _milliseconds(self.first_event - self.started),
+            "duration_ms": _milliseconds(time.monotonic() - self.started),
+            "input_tokens": self.usage.get("input_tokens"),
+            "output_tokens": self.usage.get("output_tokens"),
+            "cached_tokens": self.usage.get("cache_read_input_tokens"),
+            "stop_reason": self.stop_reason,
+            "dropped": [place(entry) for entry in exchange.dropped],
+            "learned": list(exchange.learned),
+            "warnings": list(exchange.warnings),
+            "error": self.error_type,
+        }
+        return {name: value for name, value in known.items() if value not in (None, "", [])}
+
+    def log(self) -> None:
+        """Writes the line."""
+        level = logging.DEBUG if self.path in QUIET else logging.INFO
+        if self.status >= 500 or (self.error_type and self.status < 400):
+            level = logging.WARNING
+        if requests_log.isEnabledFor(level):
+            requests_log.log(level, "request", extra={"fields": self.fields()})
+
+
+_ENDS = frozenset({"message_delta", "message_stop", "error"})
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+class Redactor:
+    """Blots keys out of a record's text: those of the settings, and what looks like one."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
+
+    def __call__(self, text: str, record: logging.LogRecord) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        # The line of a request that went well is made of our own words, and there are many of them: looking
+        # for keys in each would cost more than the request itself (0.1 ms, measured 2026-11-25).
+        return text if _fields(record).get("status", 999) < 400 else redacted(text)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What RequestLine.log gave along."""
+    fields: dict[str, Any] = record.__dict__.get("fields", {})
+    return fields
+
+
+class TextFormatter(logging.Formatter):
+    """`time level message name=value …`, on one line but for tracebacks."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s%(said)s", "%Y-%m-%d %H:%M:%S")
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.said = "".join(f" {name}={_word(value)}" for name, value in _fields(record).items())
+        return self._redactor(super().format(record), record)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return dumps({name: self._blotted(value, record) for name, value in entry.items()}).decode()
+
+    def _blotted(self, value: object, record: logging.LogRecord) -> object:
+        """Before it is JSON: afterwards a pattern might reach from one string into the next."""
+        if isinstance(value, list):
+            return [self._blotted(item, record) for item in value]
+        return self._redactor(value, record) if isinstance(value, str) else value
+
+
+def _word(value: object) -> str:
+    """A value in a text line: in quotes where it would not read as one word."""
+    text = ",".join(value) if isinstance(value, list) else str(value)
+    return text if text.isprintable() and " " not in text else ascii(text)
+
+
+def _not_a_shutdown(record: logging.LogRecord) -> bool:
+    """uvicorn logs a traceback for each request that a shutdown cancels; that is no error."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+def configure(settings: Settings, stream: TextIO) -> None:
+    """Sets up logging for the process, to `stream`."""
+    text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
+    redactor = Redactor(settings.secrets)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(TextFormatter(redactor) if text else JsonFormatter(redactor))
+    handler.addFilter(_not_a_shutdown)
+    level = settings.log_level.upper()
+    logging.basicConfig(force=True, handlers=[handler], level=level)
+    # Its lines at `info` tell of its own comings and goings, which the banner has said better.
+    logging.getLogger("uvicorn.error").setLevel("DEBUG" if level == "DEBUG" else "WARNING")

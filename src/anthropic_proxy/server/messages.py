@@ -1,0 +1,103 @@
+"""POST /v1/messages, as a bare ASGI application: no framework between the client and the reply."""
+
+import logging
+import re
+import secrets
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+
+from starlette.types import Receive, Scope, Send
+
+from anthropic_proxy.backend import Backend
+from anthropic_proxy.config import Settings
+from anthropic_proxy.errors import ProxyError
+from anthropic_proxy.routing import default_model, route_for
+from anthropic_proxy.server.disconnect import while_connected
+from anthropic_proxy.server.door import admit, json_body, read_body
+from anthropic_proxy.server.failures import LINE, send_json
+from anthropic_proxy.server.headers import allowed_headers, exchange_headers, place
+from anthropic_proxy.server.logs import RequestLine
+from anthropic_proxy.server.streaming import send_stream
+from anthropic_proxy.translate.api import Client
+from anthropic_proxy.translate.fold import fold
+from anthropic_proxy.translate.validate import messages_request
+from anthropic_proxy.translate.writer import MessageWriter
+from anthropic_proxy.turn import run
+from anthropic_proxy.wire.anthropic import Message, StreamEvent
+
+log = logging.getLogger("anthropic_proxy")
+
+MOST_TOLD = 1000
+"""Fields that are remembered as told. Clients may invent as many as they like."""
+
+_NUMBER = re.compile(r"\b\d+\b")
+
+
+class Messages:
+    """The endpoint. Raises ProxyError and ClientGone for the Rim to answer."""
+
+    def __init__(self, settings: Settings, backend: Backend) -> None:
+        self._settings = settings
+        self._backend = backend
+        self._drops_told: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        line: RequestLine = scope[LINE]
+        try:
+            await self._answer(scope, line, receive, send)
+        except ProxyError as error:
+            error.headers = allowed_headers(error.headers, self._settings)
+            raise
+        finally:
+            self._tell_drops(line.exchange.dropped)
+
+    async def _answer(self, scope: Scope, line: RequestLine, receive: Receive, send: Send) -> None:
+        settings = self._settings
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        key = admit(headers, settings)
+        body = json_body(await read_body(headers, receive, settings.max_body))
+        request = messages_request(body, default_model(settings))
+        line.client_model = request["model"]
+        writer = MessageWriter(f"msg_{secrets.token_hex(12)}", request["model"])
+        route = route_for(settings, request)
+        lists = run(request, route, self._backend, writer, client(headers, settings), line.exchange, key)
+        if request.get("stream"):
+            await send_stream(lists, writer, settings, line, receive, send)
+        else:
+            message = await _whole(lists, line, receive)
+            await send_json(send, 200, message, exchange_headers(line.exchange, settings))
+
+    def _tell_drops(self, dropped: Sequence[str]) -> None:
+        """Warns of what is dropped, once in a process for each field."""
+        for entry in dropped:
+            field = _NUMBER.sub("N", place(entry))
+            if field not in self._drops_told and len(self._drops_told) < MOST_TOLD:
+                self._drops_told.add(field)
+                log.warning("not sent to the backend, and not said again: %s", entry)
+
+
+def client(headers: Mapping[bytes, bytes], settings: Settings) -> Client:
+    """What headers and settings say about a request beside its body."""
+    return Client(
+        session=headers.get(b"x-claude-code-session-id", b"").decode("latin-1"),
+        agent=headers.get(b"x-claude-code-agent-id", b"").decode("latin-1"),
+        show_thinking=settings.show_thinking == "always",
+        stop_upstream=settings.stop_sequences == "upstream",
+        emulate_prefill=settings.prefill == "emulate",
+        strict=settings.strict,
+        hash_user_id=settings.forward_user_id == "hash",
+    )
+
+
+async def _whole(lists: AsyncGenerator[list[StreamEvent], None], line: RequestLine, receive: Receive) -> Message:
+    """The Message that the events build up. Raises the error they end in, and ClientGone."""
+    gathered: list[StreamEvent] = []
+    async with while_connected(receive), aclosing(lists):
+        async for events in lists:
+            if events:
+                line.see(events)
+                gathered += events
+    message = fold(gathered)
+    if message["type"] == "error":
+        raise ProxyError(message["error"]["message"], type=message["error"]["type"])
+    return message

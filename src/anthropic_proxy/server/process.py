@@ -1,0 +1,82 @@
+"""The server process: sockets, uvicorn and its settings."""
+
+import errno
+import logging
+import socket
+import sys
+from contextlib import suppress
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from anthropic_proxy.config import Settings
+from anthropic_proxy.errors import InvalidRequest
+from anthropic_proxy.server.failures import error_body, request_id
+from anthropic_proxy.server.logs import RequestLine, configure
+from anthropic_proxy.wire.json import dumps
+
+KEEP_ALIVE = 120
+"""Seconds an idle connection is kept. Clients reuse theirs for up to 90 s; who closes first causes a
+reset now and then, so it had better be the client."""
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, but that bytes which are no HTTP get an Anthropic error, too."""
+
+    def send_400_response(self, msg: str) -> None:
+        line = RequestLine(request_id(), "", "")
+        body = dumps(error_body(InvalidRequest("this is no HTTP/1.1 request"), line))
+        head = (
+            "HTTP/1.1 400 Bad Request",
+            "content-type: application/json",
+            f"content-length: {len(body)}",
+            "connection: close",
+            f"request-id: {line.id}",
+        )
+        self.transport.write("".join(f"{text}\r\n" for text in (*head, "")).encode() + body)
+        self.transport.close()
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets bound to every address of `host`, IPv4 first, all on one port. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    for family, address in sorted({(family, str(address[0])) for family, _, _, _, address in found}):
+        try:
+            bound = socket.create_server((address, port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            # `localhost` may name an IPv6 address on a machine that has no IPv6.
+            if error.errno == errno.EADDRNOTAVAIL and sockets:
+                continue
+            for opened in sockets:
+                opened.close()
+            raise
+        sockets.append(bound)
+        port = bound.getsockname()[1]
+    return sockets
+
+
+def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices: list[str]) -> None:
+    """Serves until a signal says stop. Then running requests get SHUTDOWN_GRACE seconds to finish."""
+    configure(settings, sys.stderr)
+    for notice in notices:
+        logging.getLogger("anthropic_proxy").warning(notice)
+    config = uvicorn.Config(
+        app,
+        http=HttpProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=settings.shutdown_grace,
+    )
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets)
