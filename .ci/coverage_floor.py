@@ -13,7 +13,7 @@ import coverage
 FLOOR = 97.0
 """Percent. The pure core has no excuse: whatever it does can be shown on a literal."""
 
-CORE = ("*/anthropic_proxy/wire/*", "*/anthropic_proxy/translate/*")
+CORE = ["*/anthropic_proxy/wire/*", "*/anthropic_proxy/translate/*"]
 
 
 def main() -> int:

@@ -1,6 +1,11 @@
 """Options and fixtures of all tests."""
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine is slow, which is no fault of the code's.
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
