@@ -1,0 +1,1 @@
+"""The network side: what carries a request to a backend and brings its reply."""

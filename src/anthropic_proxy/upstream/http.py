@@ -1,0 +1,360 @@
+"""HttpUpstream: a backend over HTTP. The one import of the HTTP client."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self, cast
+from urllib.parse import urlsplit
+from weakref import WeakSet
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
+
+from anthropic_proxy.errors import BreakKind, UpstreamBroke
+from anthropic_proxy.upstream.base import Reply, Timeouts
+from anthropic_proxy.upstream.outbound import address_of, basic_auth, os_reason, proxy_for, trusting
+
+_DEFAULT_TIMEOUTS = Timeouts()
+
+KEEP_ALIVE = 15
+"""Seconds that an idle connection is kept. Most servers keep theirs longer (nginx: 75), so we close first. Those
+that close sooner (uvicorn: 5) are noticed, and where both sides meet half-way, `_send` tries again."""
+
+LONGEST_HEADER = 2**16
+"""Bytes. Cookies and content policies of large gateways outgrow the client's own 8 KiB."""
+
+LARGE_BODY = 2**20
+"""Bytes. A longer request is handed over as a file, which the client writes in portions."""
+
+START_BREAKS: tuple[tuple[type[Exception], BreakKind], ...] = (
+    (aiohttp.ConnectionTimeoutError, "connect_timeout"),
+    (TimeoutError, "first_byte_timeout"),
+    (aiohttp.ClientConnectorDNSError, "dns"),
+    (aiohttp.ClientSSLError, "tls"),
+    (aiohttp.ClientConnectorError, "refused"),
+    (aiohttp.ClientHttpProxyError, "refused"),
+    (aiohttp.ClientConnectionError, "reset"),
+    (aiohttp.ClientError, "protocol"),
+)
+"""What an exception means before the reply's headers are there. The first that fits counts."""
+
+MESSAGES: dict[BreakKind, str] = {
+    "refused": "cannot connect to {peer}: {reason}",
+    "dns": "cannot find {peer}: {reason}; is OPENAI_API_BASE right?",
+    "tls": "no secure connection to {peer}: {reason}; name your own certificate authority in SSL_CERT_FILE",
+    "connect_timeout": "no connection to {peer} within {timeouts.connect:g} s (setting CONNECT_TIMEOUT)",
+    "first_byte_timeout": "{peer} did not begin its answer in {timeouts.first_byte:g} s (setting FIRST_BYTE_TIMEOUT)",
+    "silence_timeout": "{peer} fell silent in mid-reply for {timeouts.silence:g} s (setting SILENCE_TIMEOUT)",
+    "reset": "{peer} closed the connection without an answer",
+    "closed_early": "the upstream closed the stream early ({peer})",
+    "protocol": "{peer} sent what is not proper HTTP: {reason}",
+    "too_large": "the reply of {peer} is longer than {reason} bytes",
+}
+"""What the client is told. Nothing in here can hold a key: no URL, no header, no body."""
+
+
+class _Peer(NamedTuple):
+    """Whom we talk to, for messages."""
+
+    address: str
+    """`host:port`."""
+    timeouts: Timeouts
+
+    def broke(self, kind: BreakKind, reason: str = "", address: str = "") -> UpstreamBroke:
+        message = MESSAGES[kind].format(peer=address or self.address, reason=reason, timeouts=self.timeouts)
+        return UpstreamBroke(message, kind=kind)
+
+    def did_not_answer(self, error: Exception) -> UpstreamBroke:
+        """The error for what the client raised before the reply's headers."""
+        kind = next(kind for type_, kind in START_BREAKS if isinstance(error, type_))
+        return self.broke(kind, *_reason(error))
+
+
+class HttpUpstream:
+    """A backend over HTTP/1.1, with a pool of connections that is opened by the first request.
+
+    `base_url` is what paths go below; its query (Azure's `?api-version=…`) is kept, a name and a
+    password in it become an `Authorization`. `headers` go with every request, unless the request
+    has its own of that name. The system's certificate authorities are trusted, and those in
+    `ssl_cert_file` and in the file that the environment's SSL_CERT_FILE names. The proxies that the
+    environment names are used, except for this machine itself.
+
+    Raises ValueError if the base URL, a proxy's URL or the certificate file cannot be used.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] = {},
+        timeouts: Timeouts = _DEFAULT_TIMEOUTS,
+        ssl_cert_file: str | None = None,
+    ) -> None:
+        url = urlsplit(base_url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ValueError("base URL: expected http://host… or https://host…")
+        netloc = url.netloc.rpartition("@")[2]
+        self.base_url = url._replace(netloc=netloc).geturl()
+        self._prefix = f"{url.scheme}://{netloc}{url.path.rstrip('/')}"
+        self._query = url.query
+        self._headers = {**basic_auth(url), **_lower(headers)}
+        self._peer = _Peer(address_of(url.hostname, url.port or (443 if url.scheme == "https" else 80)), timeouts)
+        self._tls = trusting(ssl_cert_file) if url.scheme == "https" else True
+        self._proxy = proxy_for(url)
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+
+    @asynccontextmanager
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[Reply]:
+        """Send JSON. No compression is asked for, as it would hold a stream's events back."""
+        defaults = {"content-type": "application/json", "accept-encoding": "identity"}
+        reply = await self._send("POST", path, {**defaults, **self._headers, **_lower(headers)}, body)
+        try:
+            yield reply
+        finally:
+            reply.close()
+
+    @asynccontextmanager
+    async def get(self, path: str) -> AsyncIterator[Reply]:
+        """Fetch what is at the path."""
+        reply = await self._send("GET", path, {"accept-encoding": "gzip, deflate", **self._headers}, None)
+        try:
+            yield reply
+        finally:
+            reply.close()
+
+    async def close(self) -> None:
+        """Give up all connections, those in use too."""
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
+
+    async def _send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, fresh: bool = False
+    ) -> "_HttpReply":
+        """The reply, as soon as its headers are there.
+
+        A pooled connection may have died unnoticed. Where it did so without a word, the request is
+        repeated once, on a `fresh` one. On a new connection that would be no accident, so it is not.
+        """
+        lease = _Lease()
+        _LEASE.set(lease)
+        response = None
+        try:
+            async with asyncio.timeout(self._peer.timeouts.first_byte or None):
+                response = await self._session(fresh).request(
+                    method,
+                    self._url(path),
+                    headers=headers,
+                    data=io.BytesIO(body) if body is not None and len(body) > LARGE_BODY else body,
+                    allow_redirects=False,
+                )
+            return _HttpReply(response, lease, self._peer)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            if fresh or not lease.reused or not _died_without_a_word(error):
+                raise self._peer.did_not_answer(error) from error
+        finally:
+            if response is None:
+                lease.abort()
+        return await self._send(method, path, headers, body, fresh=True)
+
+    def _url(self, path: str) -> str:
+        path, _, query = path.lstrip("/").partition("?")
+        query = "&".join(part for part in (self._query, query) if part)
+        return f"{self._prefix}/{path}?{query}" if query else f"{self._prefix}/{path}"
+
+    def _session(self, fresh: bool) -> aiohttp.ClientSession:
+        """The pool, or a session that has none and opens a connection for every request."""
+        if fresh not in self._sessions:
+            lifetime: dict[str, Any] = {"force_close": True} if fresh else {"keepalive_timeout": KEEP_ALIVE}
+            self._sessions[fresh] = aiohttp.ClientSession(
+                connector=_Connector(limit=0, ssl=self._tls, **lifetime),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._peer.timeouts.connect or None),
+                proxy=self._proxy,
+                max_line_size=LONGEST_HEADER,
+                max_field_size=LONGEST_HEADER,
+            )
+        return self._sessions[fresh]
+
+
+class _HttpReply:
+    """A reply whose headers are there. It iterates over its body, one item a read."""
+
+    def __init__(self, response: aiohttp.ClientResponse, lease: "_Lease", peer: _Peer) -> None:
+        self.status = response.status
+        self.headers = _lower(response.headers)
+        self._response = response
+        self._content = response.content
+        self._lease = lease
+        self._peer = peer
+        self._ends_by_close = not {"content-length", "transfer-encoding"} & self.headers.keys()
+        self._was_reset = False
+        if lease.closed is not None:
+            lease.closed.add_done_callback(self._on_lost)
+        self._loop = asyncio.get_running_loop()
+        self._waiting_since: float | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        if peer.timeouts.silence:
+            self._alarm = self._loop.call_later(peer.timeouts.silence, self._on_alarm)
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self._waiting_since = self._loop.time()
+        try:
+            data = await self._content.readany()
+        except Exception as error:
+            data = self._after_break(error)
+        finally:
+            self._waiting_since = None
+        if data:
+            return data
+        if self._was_reset:
+            raise self._peer.broke("closed_early")
+        raise StopAsyncIteration
+
+    async def body(self, limit: int) -> bytes:
+        parts = []
+        size = 0
+        async for data in self:
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                raise self._peer.broke("too_large", str(limit))
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Give the connection back to the pool if the whole body has come in, else cut it off."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._lease.closed is not None:
+            self._lease.closed.remove_done_callback(self._on_lost)
+        if not self._response.closed:
+            self._lease.abort()
+        self._response.close()
+
+    def _after_break(self, error: Exception) -> bytes:
+        """What came in before the break and was not read yet; the client would drop it. Else raises UpstreamBroke."""
+        broke = error if isinstance(error, UpstreamBroke) else self._broke_off(error)
+        self._content.set_exception(cast("Exception", None))
+        rest = self._content.read_nowait()
+        self._content.set_exception(broke)
+        if rest:
+            return rest
+        raise broke from error
+
+    def _broke_off(self, error: Exception) -> UpstreamBroke:
+        if isinstance(error.__cause__, ContentEncodingError):
+            return self._peer.broke("protocol", "the body cannot be decompressed")
+        return self._peer.broke("closed_early")
+
+    def _on_alarm(self) -> None:
+        """Silence is looked for once in a while, which costs less than a timer for every read."""
+        silence = self._peer.timeouts.silence
+        waited = 0.0 if self._waiting_since is None else self._loop.time() - self._waiting_since
+        if waited < silence:
+            self._alarm = self._loop.call_later(silence - waited, self._on_alarm)
+        else:
+            self._content.set_exception(self._peer.broke("silence_timeout"))
+
+    def _on_lost(self, closed: "asyncio.Future[None]") -> None:
+        """The connection is gone. Two things aiohttp 3.14 keeps from a reader of the body.
+
+        A body without a length ends with the connection, and with a reset too, which is no end. And
+        after a malformed chunk it closes the connection and leaves the reader waiting.
+        """
+        self._was_reset = self._ends_by_close and closed.exception() is not None
+        if not self._content.is_eof() and self._content.exception() is None:
+            malformed = isinstance(self._lease.failure(), HttpProcessingError)
+            broke = (
+                self._peer.broke("protocol", "the body is malformed") if malformed else self._peer.broke("closed_early")
+            )
+            self._content.set_exception(broke)
+
+
+@dataclass(slots=True)
+class _Lease:
+    """The connection that one request was given, as told by the connector."""
+
+    protocol: ResponseHandler | None = None
+    transport: asyncio.Transport | None = None
+    """The protocol forgets it when it closes."""
+    closed: "asyncio.Future[None] | None" = None
+    """Done when the connection is gone, with an exception if it was reset."""
+    reused: bool = False
+
+    def failure(self) -> BaseException | None:
+        """What the client found wrong with the connection."""
+        return self.protocol.exception() if self.protocol is not None else None
+
+    def abort(self) -> None:
+        """Close at once, without sending what is still to be sent. The backend shall stop working."""
+        if self.transport is not None:
+            self.transport.abort()
+
+
+_LEASE: ContextVar[_Lease] = ContextVar("lease")
+"""The lease of the request that is being sent in this task."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells each request's lease which connection it got. The client itself says neither that nor if it is new."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._known: WeakSet[ResponseHandler] = WeakSet()
+
+    async def connect(self, *args: Any, **options: Any) -> Any:
+        connection = await super().connect(*args, **options)
+        protocol = connection.protocol
+        assert protocol is not None
+        lease = _LEASE.get()
+        lease.protocol = protocol
+        lease.transport = connection.transport
+        lease.closed = protocol.closed
+        lease.reused = protocol in self._known
+        if not lease.reused:
+            self._known.add(protocol)
+            if lease.closed is not None:
+                lease.closed.add_done_callback(_look_at)
+        return connection
+
+
+def _look_at(closed: "asyncio.Future[None]") -> None:
+    """A reset of an idle connection is no news; unless looked at, the event loop logs it as an error."""
+    closed.exception()
+
+
+def _died_without_a_word(error: Exception) -> bool:
+    """Whether a pooled connection was dead before any of the reply came.
+
+    A reset in the middle of the headers cannot be told from one before them.
+    """
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return isinstance(error.message, str)  # else it is what came of the headers
+    return isinstance(error, aiohttp.ClientConnectionError) and not isinstance(error, TimeoutError)
+
+
+def _reason(error: Exception) -> tuple[str, str]:
+    """What the client's exception says that may be shown; and who it is about, if known, as `host:port`."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        address = address_of(error.host, error.port)
+        about = f"the proxy {address}" if isinstance(error, aiohttp.ClientProxyConnectionError) else address
+        return os_reason(error.os_error), about
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status} {error.message}", ""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return error.message.partition("\n")[0].rstrip(":"), ""
+    return type(error).__name__, ""
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
