@@ -94,6 +94,16 @@ async def test_a_request_carries_constant_headers_and_its_own_which_win() -> Non
     assert (request.method, request.body) == ("POST", b'{"a":1}')
 
 
+async def test_a_fetch_carries_headers_of_its_own_too() -> None:
+    async with ScriptedServer(OK) as server:
+        upstream = HttpUpstream(server.url, headers={"editor-version": "1"})
+        async with upstream.get("/models", {"Authorization": "Bearer k"}) as answer:
+            assert await answer.body(100) == b"{}"
+        await upstream.close()
+    sent = server.requests[0].headers
+    assert (sent["authorization"], sent["editor-version"]) == ("Bearer k", "1")
+
+
 async def test_a_name_and_password_in_the_base_url_become_a_header_and_leave_the_url() -> None:
     async with ScriptedServer(OK) as server:
         upstream = HttpUpstream(server.url.replace("//", "//me:p%40ss@"))

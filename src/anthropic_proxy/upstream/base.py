@@ -51,7 +51,7 @@ class Upstream(Protocol):
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Reply]:
         """Send JSON to the path below the base URL."""
 
-    def get(self, path: str) -> AbstractAsyncContextManager[Reply]:
+    def get(self, path: str, headers: Mapping[str, str] = {}) -> AbstractAsyncContextManager[Reply]:
         """Fetch the path below the base URL."""
 
     async def close(self) -> None:

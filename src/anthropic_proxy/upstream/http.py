@@ -118,9 +118,10 @@ class HttpUpstream:
             reply.close()
 
     @asynccontextmanager
-    async def get(self, path: str) -> AsyncIterator[Reply]:
+    async def get(self, path: str, headers: Mapping[str, str] = {}) -> AsyncIterator[Reply]:
         """Fetch what is at the path."""
-        reply = await self._send("GET", path, {"accept-encoding": "gzip, deflate", **self._headers}, None)
+        defaults = {"accept-encoding": "gzip, deflate"}
+        reply = await self._send("GET", path, {**defaults, **self._headers, **_lower(headers)}, None)
         try:
             yield reply
         finally:

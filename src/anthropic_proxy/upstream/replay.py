@@ -57,9 +57,9 @@ class Replay:
             yield reply
 
     @asynccontextmanager
-    async def get(self, path: str) -> AsyncIterator[Reply]:
+    async def get(self, path: str, headers: Mapping[str, str] = {}) -> AsyncIterator[Reply]:
         """The next reply."""
-        async with self._play(Sent(path, None, {})) as reply:
+        async with self._play(Sent(path, None, dict(headers))) as reply:
             yield reply
 
     async def close(self) -> None:
