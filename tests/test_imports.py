@@ -15,12 +15,14 @@ RUNGS: tuple[set[str], ...] = (
     {"config", "routing"},
     {"turn", "backend"},
     {"server"},
+    {"copilot", "demo", "doctor"},
     {"cli", "__main__", "__init__"},
 )
 """Top names of the package, lowest first. A module imports from its own rung and those below."""
 
-STRANGERS = {("translate", "upstream"), ("upstream", "translate")}
-"""Names on one rung that must not know each other all the same: what is computed, and what is fetched."""
+STRANGERS: tuple[set[str], ...] = ({"translate", "upstream"}, {"copilot", "demo", "doctor"})
+"""Names on one rung that must not know each other all the same: what is computed and what is fetched; the
+commands beside `serve`."""
 
 CORE = {"wire", "dialects", "errors", "translate", "config", "routing"}
 
@@ -88,11 +90,15 @@ def top_name(name: str) -> str:
     return name.split(".")[1] if "." in name else "__init__"
 
 
+def are_strangers(one: str, other: str) -> bool:
+    return one != other and any({one, other} <= group for group in STRANGERS)
+
+
 def upward_imports(module: Module) -> list[str]:
     return [
         name
         for name in sorted(inner_imports(module))
-        if rung(top_name(name)) > rung(module.top) or (module.top, top_name(name)) in STRANGERS
+        if rung(top_name(name)) > rung(module.top) or are_strangers(module.top, top_name(name))
     ]
 
 
@@ -160,6 +166,13 @@ def test_no_import_comes_round_to_where_it_began() -> None:
 def test_an_upward_import_would_be_seen() -> None:
     module = Module(PurePath("translate/x.py"), f"from {PACKAGE} import __version__\nfrom ..wire import json\n")
     assert upward_imports(module) == [PACKAGE]
+
+
+def test_a_stranger_would_be_seen() -> None:
+    module = Module(
+        PurePath("translate/x.py"), f"import {PACKAGE}.upstream.base\nfrom {PACKAGE}.errors import STATUS\n"
+    )
+    assert upward_imports(module) == [f"{PACKAGE}.upstream.base"]
 
 
 def test_a_worldly_word_would_be_seen() -> None:
