@@ -69,7 +69,9 @@ async def test_what_could_not_be_sent_is_named_in_a_header() -> None:
 
 
 async def test_what_a_backend_calls_a_request_cannot_make_a_header_of_its_own() -> None:
-    replay = Replay(Recorded(STREAMED, headers={**JSON, "x-request-id": "up-1\r\nset-cookie: é"}))
+    odd_id = "up-1\r\nset-cookie: é"
+    body = STREAMED.replace(b'"chatcmpl-1"', json.dumps(odd_id).encode())
+    replay = Replay(Recorded(body, headers={**JSON, "x-request-id": odd_id}))
     answer = await ask(create_app(SETTINGS, replay), question(stream=True))
     assert answer.headers["x-upstream-id"] == "up-1??set-cookie: ?"
 
