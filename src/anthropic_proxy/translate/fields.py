@@ -47,13 +47,12 @@ DROPPED: dict[str, str] = {
     "container": "no code-execution container exists here",
     "fallbacks": "no other model is tried after a refusal",
     "fallback_credit_token": "no other model is tried after a refusal",
-    "safeguards": "meant for Anthropic's own safety check; it holds paths and identity, so it is not sent on, and no verdict is made up",
+    # It holds paths and identity, so it is not sent on; and a proxy must not make up a verdict.
+    "safeguards": "meant for Anthropic's own safety check, which is not made here",
 }
 """Fields that ask for something this proxy cannot give, each with what the client goes without."""
 
-Refusal = Callable[[Any], bool]
-
-REFUSED: dict[str, tuple[Refusal, str]] = {
+REFUSED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "inference_geo": (lambda value: value != "global", "this proxy cannot choose a region"),
     "compaction": (lambda _: True, "not supported by this proxy"),
     "mcp_servers": (bool, "this proxy cannot connect to MCP servers; connect them in the client"),
@@ -69,20 +68,23 @@ REFUSED: dict[str, tuple[Refusal, str]] = {
 }
 """Fields whose loss would change meaning or money: when each is refused, and the message."""
 
+ERROR_CODES: dict[str, str] = {"thread": "thread_unsupported_request"}
+"""Anthropic's finer names for refusals of fields."""
+
 
 def refuse_unsupported(body: Mapping[str, Any]) -> None:
     """Raises InvalidRequest for a field that must not be dropped and cannot be served."""
     for field, (unsupported, reason) in REFUSED.items():
         value = body.get(field)
         if value is not None and unsupported(value):
-            raise InvalidRequest(f"{field}: {reason}")
+            raise InvalidRequest(f"{field}: {reason}", error_code=ERROR_CODES.get(field))
 
 
 def dropped_fields(body: Mapping[str, Any]) -> list[str]:
     """`field: reason` for each top-level field that has a value and no effect."""
-    dropped = []
-    for field, value in body.items():
-        if value is None or field in USED or field in IGNORED or field in REFUSED and field not in DROPPED:
-            continue
-        dropped.append(f"{field}: {DROPPED.get(field, 'not known to this proxy')}")
-    return dropped
+    harmless = USED | IGNORED.keys() | (REFUSED.keys() - DROPPED.keys())
+    return [
+        f"{field}: {DROPPED.get(field, 'not known to this proxy')}"
+        for field, value in body.items()
+        if value is not None and field not in harmless
+    ]

@@ -5,6 +5,7 @@ future passes. Shorthands are written out: a string is a list of one text block,
 object. Anthropic's wording is kept where clients know it.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -47,8 +48,6 @@ BLOCK_FIELDS: dict[str, dict[str, type]] = {
     "image": {"source": dict},
     "document": {"source": dict},
     "search_result": {"source": str, "title": str, "content": list},
-    "thinking": {},
-    "redacted_thinking": {},
     "tool_use": {"id": str, "name": str},
     "server_tool_use": {"id": str, "name": str},
     "mcp_tool_use": {"id": str, "name": str},
@@ -57,16 +56,38 @@ BLOCK_FIELDS: dict[str, dict[str, type]] = {
 }
 """What a block must hold. A type that is not here is judged by the table that translates it."""
 
-SOURCE_FIELDS: dict[str, dict[str, type]] = {
-    "base64": {"data": str, "media_type": str},
-    "text": {"data": str},
-    "url": {"url": str},
-    "file": {"file_id": str},
-    "content": {},
+OPTIONAL_BLOCK_FIELDS: dict[str, dict[str, type]] = {
+    "document": {"title": str, "context": str},
+    "thinking": {"thinking": str, "signature": str},
+    "redacted_thinking": {"data": str},
+    "compaction": {"content": str},
 }
-"""What the `source` of an image or document must hold."""
+"""What else the translator reads of a block, if it is there."""
+
+COMMON_BLOCK_FIELDS: dict[str, type] = {"cache_control": dict, "tool_use_id": str, "toolset_name": str}
+"""What it reads of a block of any type."""
+
+TOOL_FIELDS: dict[str, type] = {
+    "type": str,
+    "name": str,
+    "description": str,
+    "input_schema": dict,
+    "cache_control": dict,
+    "user_location": dict,
+}
+
+_FILE: dict[str, type] = {"file_id": str}
+_BASE64: dict[str, type] = {"data": str, "media_type": str}
+
+SOURCES: dict[str, dict[str, dict[str, type]]] = {
+    "image": {"base64": _BASE64, "url": {"url": str}, "file": _FILE},
+    "document": {"base64": _BASE64, "text": {"data": str}, "content": {}, "url": {"url": str}, "file": _FILE},
+}
+"""The kinds of `source` an image and a document may have, and what each must hold."""
 
 ROLES = ("user", "assistant", "system")
+SYSTEM_BLOCKS = ("text", "tool_addition", "tool_removal")
+"""What a system message in mid-conversation may hold."""
 TOOL_CHOICES = ("auto", "any", "tool", "none")
 THINKING_TYPES = ("enabled", "adaptive", "disabled", "between_tools")
 
@@ -79,6 +100,13 @@ def messages_request(body: object, default_model: str | None = None, count: bool
     """
     if not isinstance(body, dict):
         raise InvalidRequest("body: Input should be an object")
+    try:
+        return _checked(body, default_model, count)
+    except RecursionError:
+        raise InvalidRequest("body: JSON is nested too deeply") from None
+
+
+def _checked(body: dict[str, Any], default_model: str | None, count: bool) -> MessagesRequest:
     request = {field: value for field, value in body.items() if value is not None}
     request.setdefault("model", default_model)
     if count:
@@ -92,7 +120,7 @@ def messages_request(body: object, default_model: str | None = None, count: bool
         if field in request:
             request[field] = check(request[field])
     _one_output_format(request)
-    return cast(MessagesRequest, request)
+    return cast("MessagesRequest", request)
 
 
 def _fields(value: dict[str, Any], fields: Mapping[str, type], path: str, required: bool = False) -> None:
@@ -117,32 +145,43 @@ def _model(model: str) -> str:
     return model
 
 
-def _max_tokens(tokens: int) -> int:
-    return _at_least_zero("max_tokens", tokens)
+def _amount(field: str) -> Callable[[float], float]:
+    def check(value: float) -> float:
+        if not 0 <= value < math.inf:
+            raise InvalidRequest(f"{field}: Input should be greater than or equal to 0, and finite")
+        return value
 
-
-def _at_least_zero(field: str, value: int) -> int:
-    if value < 0:
-        raise InvalidRequest(f"{field}: Input should be greater than or equal to 0")
-    return value
+    return check
 
 
 def _messages(messages: list[Any]) -> list[MessageParam]:
-    if not messages:
+    checked = [_message(message, f"messages.{number}") for number, message in enumerate(messages)]
+    if all(message["role"] == "system" for message in checked):
         raise InvalidRequest("messages: at least one message is required")
-    return [_message(message, f"messages.{number}") for number, message in enumerate(messages)]
+    return checked
 
 
 def _message(message: object, path: str) -> MessageParam:
     if not isinstance(message, dict):
         raise InvalidRequest(f"{path}: Input should be an object")
-    if message.get("role") not in ROLES:
+    role, content = message.get("role"), message.get("content")
+    if role not in ROLES:
         raise InvalidRequest(f"{path}.role: Input should be 'user', 'assistant' or 'system'")
-    content = message.get("content")
+    if content is None and role == "system":
+        content = []  # it may be there for its `output_config` alone
     if content is None:
         raise InvalidRequest(f"{path}.content: Field required")
     _fields(message, {"output_config": dict}, f"{path}.")
-    return cast(MessageParam, {**message, "content": _content(content, f"{path}.content")})
+    blocks = _content(content, f"{path}.content")
+    if role == "system":
+        _only(SYSTEM_BLOCKS, blocks, f"{path}.content")
+    return cast("MessageParam", {**message, "content": blocks})
+
+
+def _only(kinds: tuple[str, ...], blocks: list[dict[str, Any]], path: str) -> None:
+    for number, block in enumerate(blocks):
+        if block["type"] not in kinds:
+            raise InvalidRequest(f"{path}.{number}.type: Input should be {' or '.join(map(repr, kinds))}")
 
 
 def _content(content: object, path: str) -> list[dict[str, Any]]:
@@ -160,25 +199,27 @@ def _block(block: object, path: str, number: int) -> None:
     if not isinstance(block, dict):
         raise InvalidRequest(f"{path}.{number}: Input should be an object")
     kind = block.get("type")
-    if kind == "text" and type(block.get("text")) is str:
-        return
     if not isinstance(kind, str):
         raise InvalidRequest(f"{path}.{number}.type: Field required")
     place = f"{path}.{number}."
     _fields(block, BLOCK_FIELDS.get(kind, {}), place, required=True)
+    _fields(block, OPTIONAL_BLOCK_FIELDS.get(kind, {}), place)
+    _fields(block, COMMON_BLOCK_FIELDS, place)
     inner = _INNER.get(kind)
     if inner is not None:
         inner(block, place)
 
 
 def _media(block: dict[str, Any], path: str) -> None:
-    source = block["source"]
+    source, sources = block["source"], SOURCES[block["type"]]
     kind = source.get("type")
-    if kind not in SOURCE_FIELDS:
-        raise InvalidRequest(f"{path}source.type: Input should be one of {', '.join(SOURCE_FIELDS)}")
-    _fields(source, SOURCE_FIELDS[kind], f"{path}source.", required=True)
+    if not isinstance(kind, str) or kind not in sources:
+        raise InvalidRequest(f"{path}source.type: Input should be {' or '.join(map(repr, sources))}")
+    _fields(source, sources[kind], f"{path}source.", required=True)
     if kind == "content":
         source["content"] = _content(source.get("content"), f"{path}source.content")
+    if kind == "base64" and block["type"] == "document" and source["media_type"] != "application/pdf":
+        raise InvalidRequest(f"{path}source.media_type: Input should be 'application/pdf'")
 
 
 def _tool_result(block: dict[str, Any], path: str) -> None:
@@ -189,17 +230,13 @@ def _tool_result(block: dict[str, Any], path: str) -> None:
 
 
 def _search_result(block: dict[str, Any], path: str) -> None:
-    _content(block["content"], f"{path}content")
+    _only(("text",), _content(block["content"], f"{path}content"), f"{path}content")
 
 
 def _tool_use(block: dict[str, Any], path: str) -> None:
     """Claude Code sends a string as `input` where the model had encoded its arguments twice."""
-    if not isinstance(block.get("input", {}), dict | str | None):
+    if not isinstance(block.get("input"), dict | str | None):
         raise InvalidRequest(f"{path}input: Input should be an object")
-
-
-def _thinking_block(block: dict[str, Any], path: str) -> None:
-    _fields(block, {"thinking": str, "signature": str, "data": str}, path)
 
 
 _INNER: dict[str, Callable[[dict[str, Any], str], None]] = {
@@ -208,16 +245,12 @@ _INNER: dict[str, Callable[[dict[str, Any], str], None]] = {
     "tool_result": _tool_result,
     "search_result": _search_result,
     "tool_use": _tool_use,
-    "thinking": _thinking_block,
-    "redacted_thinking": _thinking_block,
 }
 
 
 def _system(system: object) -> list[dict[str, Any]]:
     blocks = _content(system, "system")
-    for number, block in enumerate(blocks):
-        if block["type"] != "text":
-            raise InvalidRequest(f"system.{number}.type: Input should be 'text'")
+    _only(("text",), blocks, "system")
     return blocks
 
 
@@ -226,7 +259,7 @@ def _tools(tools: list[Any]) -> list[dict[str, Any]]:
         path = f"tools.{number}"
         if not isinstance(tool, dict):
             raise InvalidRequest(f"{path}: Input should be an object")
-        _fields(tool, {"type": str, "name": str, "description": str, "input_schema": dict}, f"{path}.")
+        _fields(tool, TOOL_FIELDS, f"{path}.")
         kind = tool.get("type") or "custom"
         if kind == "custom":
             _fields(tool, {"name": str, "input_schema": dict}, f"{path}.custom.", required=True)
@@ -280,9 +313,21 @@ def _output_format(output: dict[str, Any], path: str = "output_format") -> dict[
     return output
 
 
+def _context_management(management: dict[str, Any]) -> dict[str, Any]:
+    edits = management.get("edits")
+    if edits is None:
+        edits = []
+    if not isinstance(edits, list):
+        raise InvalidRequest(f"context_management.edits: {_TYPES[list]}")
+    for number, edit in enumerate(edits):
+        if not isinstance(edit, dict) or not isinstance(edit.get("type"), str):
+            raise InvalidRequest(f"context_management.edits.{number}: Input should be an object with a type")
+    return {**management, "edits": edits}
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "model": _model,
-    "max_tokens": _max_tokens,
+    "max_tokens": _amount("max_tokens"),
     "messages": _messages,
     "system": _system,
     "tools": _tools,
@@ -291,9 +336,10 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "thinking": _thinking,
     "output_config": _output_config,
     "output_format": _output_format,
-    "temperature": lambda value: _at_least_zero("temperature", value),
-    "top_p": lambda value: _at_least_zero("top_p", value),
-    "top_k": lambda value: _at_least_zero("top_k", value),
+    "temperature": _amount("temperature"),
+    "top_p": _amount("top_p"),
+    "top_k": _amount("top_k"),
+    "context_management": _context_management,
 }
 
 
@@ -303,5 +349,6 @@ def _one_output_format(request: dict[str, Any]) -> None:
     if older is None:
         return
     config = request.setdefault("output_config", {})
-    if config.setdefault("format", older) != older:
+    config["format"] = config.get("format") or older
+    if config["format"] != older:
         raise InvalidRequest("output_format: differs from output_config.format; send one of the two")

@@ -1,41 +1,58 @@
 """Cache marks: the client's `cache_control`, put where a backend that knows it looks for it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from anthropic_proxy.dialects import Dialect
-from anthropic_proxy.wire.chat import ChatMessage, ChatTool
+from anthropic_proxy.wire.anthropic import Block
+from anthropic_proxy.wire.chat import ChatMessage
 
 MOST_MARKS = 4
 """Anthropic's own limit. The last ones win: they cover the longest prefixes."""
 
-Mark = tuple[dict[str, Any], dict[str, Any]]
-"""A message or tool, and its `cache_control`."""
+
+class Mark(NamedTuple):
+    """A place to mark: a text part or a tool, for Copilot a message; and the client's `cache_control`."""
+
+    target: dict[str, Any]
+    control: dict[str, Any]
 
 
-def cache_mark(control: dict[str, Any]) -> dict[str, Any]:
-    """`control` without what only Anthropic's own API knows, such as `scope`."""
-    return {"type": "ephemeral", **({"ttl": control["ttl"]} if control.get("ttl") else {})}
+def part_marks(parts: list[dict[str, Any]], control: dict[str, Any] | None, dialect: Dialect) -> list[Mark]:
+    """The mark for the last text among `parts`; none where there is no text, or the dialect marks no parts."""
+    if not control or dialect.cache != "anthropic":
+        return []
+    text = next((part for part in reversed(parts) if part["type"] == "text"), None)
+    return [] if text is None else [Mark(text, control)]
 
 
-def set_marks(marks: list[Mark], tools: list[ChatTool], dialect: Dialect) -> None:
-    """Writes the last of `marks` into their messages and tools, as the dialect wants them."""
-    if dialect.cache == "implicit":
-        return
-    for target, control in marks[-MOST_MARKS:]:
-        if any(target is tool for tool in tools):
-            if dialect.cache == "anthropic":
-                target["cache_control"] = cache_mark(control)
-        elif dialect.cache == "copilot":
+def message_marks(message: ChatMessage, control: dict[str, Any] | None, dialect: Dialect) -> list[Mark]:
+    """The mark for a whole message. For a mark on its text, a content that is a string becomes a part."""
+    if not control or dialect.cache == "implicit":
+        return []
+    if dialect.cache == "copilot":
+        return [Mark(message, control)]
+    content = message["content"]
+    if isinstance(content, str) and content:
+        content = message["content"] = [{"type": "text", "text": content}]
+    return part_marks(content or [], control, dialect)
+
+
+def last_control(blocks: list[Block]) -> dict[str, Any] | None:
+    """The last `cache_control` among `blocks` and what tool results hold."""
+    for block in reversed(blocks):
+        inner = block["content"] if block["type"] == "tool_result" and isinstance(block["content"], list) else []
+        control: dict[str, Any] | None = block.get("cache_control") or last_control(inner)
+        if control:
+            return control
+    return None
+
+
+def write_marks(marks: list[Mark], dialect: Dialect) -> None:
+    """Writes the last of `marks`, as the dialect wants them: without what only Anthropic's own API knows."""
+    last_on_each = {id(mark.target): mark for mark in marks}
+    for target, control in list(last_on_each.values())[-MOST_MARKS:]:
+        if dialect.cache == "copilot":
             target["copilot_cache_control"] = {"type": "ephemeral"}
         else:
-            _mark_last_text(target, cache_mark(control))
-
-
-def _mark_last_text(message: ChatMessage, mark: dict[str, Any]) -> None:
-    content = message.get("content")
-    if isinstance(content, str) and content:
-        message["content"] = [{"type": "text", "text": content, "cache_control": mark}]
-    elif isinstance(content, list):
-        text = next((part for part in reversed(content) if part["type"] == "text"), None)
-        if text is not None:
-            text["cache_control"] = mark
+            ttl = control.get("ttl")
+            target["cache_control"] = {"type": "ephemeral", **({"ttl": ttl} if isinstance(ttl, str) else {})}

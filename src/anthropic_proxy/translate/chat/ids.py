@@ -9,14 +9,15 @@ from anthropic_proxy.dialects import Dialect
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LEGAL = re.compile(r"[A-Za-z0-9_-]+")
+_NINE = re.compile(r"[A-Za-z0-9]{9}")
 _CLIENT_LEGAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WRAPPED = "tpx_"
 """Begins an id that holds the upstream's own: `tpx_`, six random characters, `_`, base64url."""
 
 
 def base62(seed: str, length: int) -> str:
-    """`length` letters and digits that depend on `seed` alone."""
-    number = int.from_bytes(hashlib.sha256(seed.encode("utf-8", "replace")).digest() * (1 + length // 40), "big")
+    """`length` letters and digits, 40 at most, that depend on `seed` alone."""
+    number = int.from_bytes(_digest(seed), "big")
     digits = []
     for _ in range(length):
         number, digit = divmod(number, 62)
@@ -24,19 +25,27 @@ def base62(seed: str, length: int) -> str:
     return "".join(digits)
 
 
-def sent_call_id(call_id: str, dialect: Dialect) -> str:
-    """The id a backend is told for the client's `call_id`, on the call and on its result alike."""
-    call_id = _unwrapped(call_id)
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
+
+
+def sent_call_id(call_id: str, dialect: Dialect, suffix: str = "") -> str:
+    """The id a backend is told for the client's `call_id`, on the call and on its result alike.
+
+    `suffix` tells it from an earlier call of the same id.
+    """
     if dialect.tool_id == "verbatim":
-        return call_id
+        return _unwrapped(call_id) + suffix
+    call_id += suffix
     if dialect.tool_id == "alnum9":
-        return call_id if len(call_id) == 9 and call_id.isalnum() and call_id.isascii() else base62(call_id, 9)
+        return call_id if _NINE.fullmatch(call_id) else base62(call_id, 9)
     if len(call_id) <= dialect.tool_id_max and _LEGAL.fullmatch(call_id):
         return call_id
-    return "call_" + hashlib.sha256(call_id.encode("utf-8", "replace")).hexdigest()[:24]
+    return "call_" + _digest(call_id).hex()[:24]
 
 
 def _unwrapped(call_id: str) -> str:
+    """The upstream's own id in one that `CallIds` wrapped; any other as it is."""
     if not call_id.startswith(_WRAPPED):
         return call_id
     packed = call_id[len(_WRAPPED) + 7 :]

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest
 from anthropic_proxy.translate.api import Client
-from anthropic_proxy.translate.chat.system import system_texts
+from anthropic_proxy.translate.chat.system import system_blocks
 from anthropic_proxy.wire.anthropic import MessagesRequest
 from anthropic_proxy.wire.chat import ChatRequest
 from anthropic_proxy.wire.json import InvalidJson, loads
@@ -19,17 +19,22 @@ Parameter: TypeAlias = Callable[[MessagesRequest, Dialect, Client, list[str]], C
 """Gives the fields it is about; appends `field: reason` to the list for what it had to drop."""
 
 
-def reply_cap(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
-    """`max_tokens`, lowered to what the model accepts: Claude Code asks for 128,000 of any model.
+def sent_cap(request: MessagesRequest, dialect: Dialect) -> int:
+    """Tokens the reply may have: `max_tokens`, lowered to what the model accepts, for Claude Code asks for
+    128,000 of any model.
 
     Zero asks only to fill the prompt cache; backends want one at least, and the reader discards it.
     """
-    cap = request["max_tokens"]
-    if cap == 0 and request.get("stream"):
+    most = dialect.max_output_tokens
+    cap = request["max_tokens"] if most is None else min(request["max_tokens"], most)
+    return max(1, cap)
+
+
+def reply_cap(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
+    """`max_tokens` under the name the backend knows."""
+    if request["max_tokens"] == 0 and request.get("stream"):
         raise InvalidRequest("max_tokens: 0 is not possible together with stream")
-    if dialect.max_output_tokens is not None:
-        cap = min(cap, dialect.max_output_tokens)
-    return {dialect.max_tokens_field: max(1, cap)}
+    return {dialect.max_tokens_field: sent_cap(request, dialect)}
 
 
 def sampling(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
@@ -49,14 +54,13 @@ def sampling(request: MessagesRequest, dialect: Dialect, client: Client, dropped
 
 
 def service_tier(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
-    """`service_tier` and `speed`, both of which are a service tier elsewhere."""
+    """`service_tier` and `speed`, both of which are a service tier elsewhere. A wish for speed is the stronger."""
     tiers = dict(dialect.service_tiers)
-    for field, harmless in (("speed", "standard"), ("service_tier", "auto")):
-        wish = request.get(field)
+    for wish in (request.get("speed"), request.get("service_tier")):
         if wish in tiers:
             return {"service_tier": tiers[str(wish)]}
-        if wish is not None and wish != harmless and field == "speed":
-            dropped.append(f"{field}: this upstream has no such tier")
+    if request.get("speed", "standard") != "standard":
+        dropped.append("speed: this upstream has no such tier")
     return {}
 
 
@@ -83,19 +87,21 @@ def cache_key(request: MessagesRequest, dialect: Dialect, client: Client, droppe
 def _session_of(request: MessagesRequest) -> str:
     """Claude Code's session id, which sits in a JSON text in `metadata.user_id`."""
     user_id = request.get("metadata", {}).get("user_id")
-    if not isinstance(user_id, str) or not user_id.startswith("{"):
+    if not isinstance(user_id, str):
         return ""
     try:
-        session = loads(user_id.encode("utf-8", "replace")).get("session_id")
+        account = loads(user_id.encode("utf-8", "replace"))
     except InvalidJson:
         return ""
+    session = account.get("session_id") if isinstance(account, dict) else None
     return session if isinstance(session, str) else ""
 
 
 def _opening(request: MessagesRequest) -> str:
     """How the conversation begins, which stays the same as it grows."""
-    first = next((block["text"] for block in request["messages"][0]["content"] if block["type"] == "text"), "")
-    return "\n".join([*system_texts(request.get("system", [])), first])
+    said = (block for message in request["messages"] if message["role"] == "user" for block in message["content"])
+    first = next((block["text"] for block in said if block["type"] == "text"), "")
+    return "\n".join([*(block["text"] for block in system_blocks(request)), first])
 
 
 PARAMETERS: tuple[Parameter, ...] = (reply_cap, sampling, service_tier, user, cache_key)

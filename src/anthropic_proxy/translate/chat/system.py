@@ -1,6 +1,8 @@
 """The leading system message: the client's instructions, and what this proxy must add to them."""
 
 from anthropic_proxy.dialects import Dialect
+from anthropic_proxy.translate.chat.cache import Mark, last_control, message_marks, part_marks
+from anthropic_proxy.translate.chat.conversion import text
 from anthropic_proxy.wire.anthropic import Block, MessagesRequest
 from anthropic_proxy.wire.chat import ChatMessage
 
@@ -9,17 +11,32 @@ ATTRIBUTION = "x-anthropic-billing-header:"
 conversation to conversation, and would so spoil the upstream's prompt cache."""
 
 
-def system_texts(blocks: list[Block]) -> list[str]:
-    """The texts of the system prompt, without the attribution line."""
-    texts = [block["text"] for block in blocks]
-    if texts and texts[0].startswith(ATTRIBUTION):
-        texts[0] = texts[0].partition("\n")[2]
-    return [text for text in texts if text.strip()]
+def system_blocks(request: MessagesRequest) -> list[Block]:
+    """The blocks of the system prompt that say something, without the attribution line."""
+    blocks = request.get("system", [])
+    if blocks and blocks[0]["text"].startswith(ATTRIBUTION):
+        blocks = [{**blocks[0], "text": blocks[0]["text"].partition("\n")[2]}, *blocks[1:]]
+    return [block for block in blocks if block["text"].strip()]
 
 
-def system_message(request: MessagesRequest, additions: list[str], dialect: Dialect) -> ChatMessage | None:
-    """One message from all of the system prompt; None if there is nothing to say."""
-    texts = [*system_texts(request.get("system", [])), *additions]
-    if not texts:
-        return None
-    return {"role": dialect.system_role, "content": "\n\n".join(texts)}
+def system_message(
+    request: MessagesRequest, additions: list[str], dialect: Dialect
+) -> tuple[ChatMessage | None, list[Mark]]:
+    """One message from all of the system prompt, and its cache marks. None if there is nothing to say.
+
+    Its content is a list only where a block has a mark that the dialect carries.
+    """
+    blocks = system_blocks(request)
+    parts = [text(block["text"]) for block in blocks]
+    marks = [
+        mark
+        for block, part in zip(blocks, parts, strict=True)
+        for mark in part_marks([part], block.get("cache_control"), dialect)
+    ]
+    parts += map(text, additions)
+    if not parts:
+        return None, []
+    if marks:
+        return {"role": dialect.system_role, "content": parts}, marks
+    message: ChatMessage = {"role": dialect.system_role, "content": "\n\n".join(part["text"] for part in parts)}
+    return message, message_marks(message, last_control(blocks), dialect)

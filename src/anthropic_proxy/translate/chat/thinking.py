@@ -1,10 +1,10 @@
 """Thinking: how a request asks for it in each dialect's words, and how earlier reasoning goes back."""
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.translate.carriers import Carrier, is_ours, unpack
+from anthropic_proxy.translate.chat.parameters import sent_cap
 from anthropic_proxy.wire.anthropic import Block, MessagesRequest
 from anthropic_proxy.wire.chat import ChatRequest
 
@@ -35,6 +35,19 @@ def thinking_off(request: MessagesRequest) -> bool:
     return "thinking" in request and not thinking_on(request)
 
 
+class _Wish(NamedTuple):
+    """What a request wants of thinking."""
+
+    on: bool | None
+    """On, off or unsaid."""
+    level: str | None = None
+    """Its effort, by name or else by budget."""
+    budget: int | None = None
+    """Tokens."""
+    by_budget: bool = False
+    """Is the effort known by the budget alone?"""
+
+
 def thinking_fields(request: MessagesRequest, dialect: Dialect, forced_off: bool = False) -> ChatRequest:
     """The body fields that switch reasoning on, off or to a level, in the dialect's words.
 
@@ -44,41 +57,29 @@ def thinking_fields(request: MessagesRequest, dialect: Dialect, forced_off: bool
     if write is None:
         return {}
     if forced_off or thinking_off(request):
-        return write(_Wish(False, None, None), dialect)
+        return write(_Wish(False), dialect) if dialect.effort_off else {}
     effort = _effort(request)
-    if not thinking_on(request):
-        return write(_Wish(None, effort, None), dialect) if effort else {}
-    return write(_Wish(True, effort or _effort_of_budget(request), _budget(request)), dialect)
-
-
-class _Wish(NamedTuple):
-    on: bool | None
-    level: str | None
-    budget: int | None
+    budget: int | None = request["thinking"].get("budget_tokens") if thinking_on(request) else None
+    if budget is None:
+        return write(_Wish(thinking_on(request) or None, effort), dialect)
+    return write(_Wish(True, effort or effort_of(budget), _fitting(budget, request, dialect), effort is None), dialect)
 
 
 def _effort(request: MessagesRequest) -> str | None:
     """The request's effort; a system message's own overrides it from there on."""
-    effort: str | None = request.get("output_config", {}).get("effort")
-    for message in request["messages"]:
-        if message["role"] == "system":
-            effort = (message.get("output_config") or {}).get("effort") or effort
-    return effort if effort in LEVELS else None
+    configs = [message.get("output_config") for message in request["messages"] if message["role"] == "system"]
+    efforts = [config.get("effort") for config in (request.get("output_config"), *configs) if config]
+    return next((effort for effort in reversed(efforts) if effort in LEVELS), None)
 
 
-def _budget(request: MessagesRequest) -> int | None:
-    """The thinking budget in tokens, kept below the reply's cap, of which it is a part."""
-    budget: int | None = request["thinking"].get("budget_tokens")
-    if budget is None:
-        return None
-    return max(SMALLEST_BUDGET, min(budget, request["max_tokens"] - 1))
+def effort_of(budget: int) -> str:
+    """The effort a thinking budget in tokens stands for."""
+    return next((level for most, level in BUDGETS if budget <= most), "high")
 
 
-def _effort_of_budget(request: MessagesRequest) -> str | None:
-    budget = request["thinking"].get("budget_tokens")
-    if budget is None:
-        return None
-    return next((level for limit, level in BUDGETS if budget <= limit), "high")
+def _fitting(budget: int, request: MessagesRequest, dialect: Dialect) -> int:
+    """The budget, raised to what Anthropic accepts at least, but below the reply's cap, of which it is a part."""
+    return max(1, min(max(budget, SMALLEST_BUDGET), sent_cap(request, dialect) - 1))
 
 
 def nearest_effort(level: str, efforts: tuple[str, ...]) -> str | None:
@@ -89,46 +90,37 @@ def nearest_effort(level: str, efforts: tuple[str, ...]) -> str | None:
     return min(known, key=lambda effort: (abs(_RANK[effort] - _RANK[level]), -_RANK[effort]))
 
 
-def _level_field(wish: _Wish, dialect: Dialect) -> ChatRequest:
-    level = nearest_effort(wish.level, dialect.efforts) if wish.level else None
+def _as_effort(wish: _Wish, dialect: Dialect) -> ChatRequest:
+    level = dialect.effort_off if wish.on is False else wish.level and nearest_effort(wish.level, dialect.efforts)
     return {"reasoning_effort": level} if level else {}
 
 
-def _as_effort(wish: _Wish, dialect: Dialect) -> ChatRequest:
-    if wish.on is False:
-        return {"reasoning_effort": dialect.effort_off} if dialect.effort_off else {}
-    return _level_field(wish, dialect)
-
-
 def _as_reasoning_object(wish: _Wish, dialect: Dialect) -> ChatRequest:
-    if wish.on is False:
-        return {"reasoning": {"effort": dialect.effort_off}} if dialect.effort_off else {}
-    if wish.budget is not None:
+    if wish.by_budget:
         return {"reasoning": {"max_tokens": wish.budget}}
-    level = nearest_effort(wish.level, dialect.efforts) if wish.level else None
-    return {"reasoning": {"effort": level} if level else {"enabled": True}}
+    effort = _as_effort(wish, dialect)
+    if effort:
+        return {"reasoning": {"effort": effort["reasoning_effort"]}}
+    return {"reasoning": {"enabled": True}} if wish.on else {}
 
 
 def _as_thinking_object(wish: _Wish, dialect: Dialect) -> ChatRequest:
     if wish.on is False:
-        return {"thinking": {"type": "disabled"}} if dialect.effort_off else {}
-    level = _level_field(wish, dialect) if dialect.thinking_effort else {}
-    if wish.on is None:
-        return level
-    return {"thinking": {"type": "enabled", **dict(dialect.thinking_extra)}, **level}
+        return {"thinking": {"type": "disabled"}}
+    switch = {"thinking": {"type": "enabled", **dict(dialect.thinking_extra)}} if wish.on else {}
+    return {**switch, **(_as_effort(wish, dialect) if dialect.thinking_effort else {})}
 
 
 def _as_enable_thinking(wish: _Wish, dialect: Dialect) -> ChatRequest:
     if wish.on is None:
         return {}
-    budget = {"thinking_budget": wish.budget} if wish.on and wish.budget is not None else {}
-    return {"enable_thinking": wish.on, **budget}
+    return {"enable_thinking": wish.on, **({"thinking_budget": wish.budget} if wish.budget else {})}
 
 
 def _as_template(wish: _Wish, dialect: Dialect) -> ChatRequest:
     if wish.on is None:
         return {}
-    budget = {"thinking_token_budget": wish.budget} if wish.on and wish.budget and dialect.thinking_budget else {}
+    budget = {"thinking_token_budget": wish.budget} if wish.budget and dialect.thinking_budget else {}
     return {"chat_template_kwargs": {"enable_thinking": wish.on}, **budget}
 
 
@@ -143,15 +135,17 @@ _WRITERS = {
 
 
 class Reasoning(NamedTuple):
-    """What one assistant turn gives back: fields of its message, and fields of single calls by tool_use id."""
+    """What one assistant turn gives back."""
 
     message: dict[str, Any]
+    """Fields of its message."""
     calls: dict[str, dict[str, Any]]
+    """Fields of single calls, by tool_use id."""
+    parts: list[Any]
+    """Parts that go before the text in its content."""
 
 
-def reasoning_back(
-    blocks: Iterable[Block], dialect: Dialect, model: str, call_ids: list[str], cleared: bool
-) -> Reasoning:
+def reasoning_back(blocks: list[Block], dialect: Dialect, model: str, call_ids: list[str], cleared: bool) -> Reasoning:
     """The earlier reasoning in an assistant turn's thinking blocks, as the dialect wants it back.
 
     `call_ids` are the turn's tool_use ids in order; `cleared` says that the client's context
@@ -159,17 +153,20 @@ def reasoning_back(
     carrier of another backend or model, a foreign signature, a damaged one.
     """
     field = dialect.reasoning_back_field
-    wanted = (
-        field != "none" and dialect.reasoning_back != "none" and (bool(call_ids) or dialect.reasoning_back == "all")
-    )
-    if not wanted:
-        return Reasoning({}, {})
+    wanted = dialect.reasoning_back == "all" or (dialect.reasoning_back == "tool_calls" and bool(call_ids))
+    if field == "none" or not wanted:
+        return Reasoning({}, {}, [])
     found = [] if cleared else [_reading(block, field, model) for block in blocks]
     if field in TEXT_FIELDS:
-        return Reasoning(_text_back(field, found, dialect), {})
+        return Reasoning(_text_back(field, found, dialect), {}, [])
     if field == "extra_content":
-        return Reasoning({}, _signatures_back(found, dialect, call_ids))
-    return Reasoning(_opaque_back(field, found), {})
+        return Reasoning({}, _signatures_back(found, dialect, call_ids), [])
+    if field == "reasoning_opaque":
+        return Reasoning(_opaque_back(found), {}, [])
+    states = [item for reading in found if isinstance(reading.state, list) for item in reading.state]
+    if field == "parts":
+        return Reasoning({}, {}, states)
+    return Reasoning({field: states} if states else {}, {}, [])
 
 
 class _Reading(NamedTuple):
@@ -187,49 +184,42 @@ def _reading(block: Block, field: str, model: str) -> _Reading:
     if carrier is None:
         foreign = field == "thinking_blocks" and bool(signature) and not is_ours(signature)
         return _Reading(shown, [block] if foreign else None, "")
-    text = shown or carrier.text
     fits = carrier.model == model and _FIELD_OF_STATE.get(carrier.field, carrier.field) == field
-    return _Reading(text, carrier.value if fits else None, carrier.call_id)
+    return _Reading(shown or carrier.text, carrier.value if fits else None, carrier.call_id)
 
 
 _FIELD_OF_STATE = {"thought_signature": "extra_content", "mistral_parts": "parts"}
 """Carrier fields whose place in a request has another name."""
 
 
+def _joined_text(found: list[_Reading]) -> str:
+    return "\n\n".join(reading.text for reading in found if reading.text)
+
+
 def _text_back(field: str, found: list[_Reading], dialect: Dialect) -> dict[str, Any]:
-    text = "\n\n".join(reading.text for reading in found if reading.text)
-    if not text and dialect.reasoning_placeholder is None:
-        return {}
-    fields: dict[str, Any] = {field: text or dialect.reasoning_placeholder}
-    if field == "reasoning_text":
-        fields |= _opaque_back("reasoning_opaque", found)
-    return fields
+    text = _joined_text(found) or dialect.reasoning_placeholder
+    return {} if text is None else {field: text}
 
 
-def _opaque_back(field: str, found: list[_Reading]) -> dict[str, Any]:
-    states = [reading.state for reading in found if reading.state is not None]
+def _opaque_back(found: list[_Reading]) -> dict[str, Any]:
+    """Copilot's state, and the text it belongs to."""
+    states = [reading.state for reading in found if isinstance(reading.state, str)]
     if not states:
         return {}
-    if all(isinstance(state, list) for state in states):
-        return {field: [item for state in states if isinstance(state, list) for item in state]}
-    if field != "reasoning_opaque":
-        return {field: states[-1]}
-    text = "\n\n".join(reading.text for reading in found if reading.text)
-    return {field: states[-1], **({"reasoning_text": text} if text else {})}
+    text = _joined_text(found)
+    return {"reasoning_opaque": states[-1], **({"reasoning_text": text} if text else {})}
 
 
 def _signatures_back(found: list[_Reading], dialect: Dialect, call_ids: list[str]) -> dict[str, dict[str, Any]]:
     """Gemini's thought signatures, each on its own call; the first call of a turn must have one."""
-    signatures: dict[str, object] = {}
-    for reading in found:
-        if reading.state is not None and call_ids:
-            signatures[reading.call_id or call_ids[0]] = reading.state
-    if call_ids and dialect.reasoning_placeholder is not None:
+    if not call_ids:
+        return {}
+    signatures = {reading.call_id or call_ids[0]: reading.state for reading in found if reading.state is not None}
+    if dialect.reasoning_placeholder is not None:
         signatures.setdefault(call_ids[0], dialect.reasoning_placeholder)
     return {
         call_id: {"extra_content": {"google": {"thought_signature": signature}}}
         for call_id, signature in signatures.items()
-        if call_id in call_ids
     }
 
 

@@ -4,10 +4,23 @@ Chat templates want roles to alternate; Anthropic merges neighbours itself. Each
 position in the request, so that an error can name it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import groupby
 from typing import NamedTuple
 
 from anthropic_proxy.dialects import Dialect
+from anthropic_proxy.translate.chat.blocks import (
+    ASSISTANT_REFUSED,
+    ASSISTANT_SILENT,
+    DROPPED,
+    SERVER_CALLS,
+    THINKING,
+    UNKNOWN,
+    USER_SILENT,
+    is_empty,
+    is_server_result,
+)
 from anthropic_proxy.wire.anthropic import Block, MessageParam, MessagesRequest
 
 REMINDER = "<system-reminder>\n{}\n</system-reminder>"
@@ -28,32 +41,34 @@ class Placed(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One turn. `system` is there only for dialects that keep system messages in their place."""
+    """One turn, with one block at least. `system` is there only for dialects that keep system messages in place."""
 
     role: str
     blocks: list[Placed]
 
+    def has(self, kind: str) -> bool:
+        """Is there a block of that type?"""
+        return any(placed.block["type"] == kind for placed in self.blocks)
 
-def turns(request: MessagesRequest, dialect: Dialect) -> list[Turn]:
-    """The conversation, roles alternating but for kept system messages."""
-    messages = request["messages"]
+
+def turns(request: MessagesRequest, dialect: Dialect, dropped: list[str]) -> list[Turn]:
+    """The conversation, roles alternating but for kept system messages. Each turn makes at least one message.
+
+    `path: reason` of what is left out is appended to `dropped`.
+    """
+    messages = list(enumerate(request["messages"]))
+    last_word = max((number for number, message in messages if _is_word(message)), default=-1)
     result: list[Turn] = []
-    for number, message in enumerate(messages):
-        role = message["role"]
-        if role == "system":
-            if _is_cleared(message, messages[number + 1 :]):
-                continue
-            placed = _system_blocks(message, number, dialect)
-            role = "system" if dialect.mid_system == "keep" else "user"
-        else:
-            says = _says_something(message["content"]) if role == "assistant" else None
-            placed = [
-                Placed(number, position, block)
-                for position, block in enumerate(message["content"])
-                if says is None or says(block)
-            ]
-        if placed:
-            _append(result, Turn(role, placed))
+    for role, group in groupby(messages, lambda numbered: numbered[1]["role"]):
+        placed = [
+            Placed(number, position, block)
+            for number, message in group
+            if number > last_word or message.get("clear_at") != "next_user_message"
+            for position, block in enumerate(message["content"])
+        ]
+        for turn in _TURNS[role](placed, dialect, dropped):
+            if turn.blocks:
+                _append(result, turn)
     return result
 
 
@@ -61,51 +76,78 @@ def _append(result: list[Turn], turn: Turn) -> None:
     """Appends `turn`, or merges it. A system turn may not come between calls and their results."""
     if result and result[-1].role == turn.role:
         result[-1].blocks.extend(turn.blocks)
-    elif len(result) > 1 and result[-1].role == "system" and turn.role == "user" and _calls(result[-2]):
-        system = result.pop()
-        result += [turn, system]
+    elif turn.has("tool_result") and len(result) > 1 and result[-1].role == "system" and result[-2].has("tool_use"):
+        result.insert(-1, turn)
     else:
         result.append(turn)
 
 
-def _calls(turn: Turn) -> bool:
-    return turn.role == "assistant" and any(placed.block["type"] == "tool_use" for placed in turn.blocks)
+def _is_word(message: MessageParam) -> bool:
+    """Has the user said something that is no tool result? That clears earlier messages that are to go then."""
+    return message["role"] == "user" and any(block["type"] != "tool_result" for block in message["content"])
 
 
-def _system_blocks(message: MessageParam, number: int, dialect: Dialect) -> list[Placed]:
-    """The text of a mid-conversation system message. Changes of the tool set take effect elsewhere."""
-    placed = []
-    for position, block in enumerate(message["content"]):
-        if block["type"] != "text" or not block["text"].strip():
+def _user(placed: list[Placed], dialect: Dialect, dropped: list[str]) -> Iterator[Turn]:
+    yield Turn("user", _spoken(placed, _why_unsaid_by_user, dropped))
+
+
+def _system(placed: list[Placed], dialect: Dialect, dropped: list[str]) -> Iterator[Turn]:
+    texts = [each for each in placed if each.block["type"] == "text" and not is_empty(each.block)]
+    if dialect.mid_system == "keep":
+        yield Turn("system", texts)
+        return
+    reminders = [{**each.block, "text": REMINDER.format(each.block["text"])} for each in texts]
+    yield Turn("user", [each._replace(block=block) for each, block in zip(texts, reminders, strict=True)])
+
+
+def _assistant(placed: list[Placed], dialect: Dialect, dropped: list[str]) -> Iterator[Turn]:
+    """One turn. But a compaction's summary, which stands for all before it, is told as if by the user."""
+    for is_summary, group in groupby(placed, lambda each: each.block["type"] == "compaction"):
+        blocks = list(group)
+        if is_summary:
+            yield Turn("user", _spoken(blocks, _why_unsaid_by_user, dropped))
             continue
-        if dialect.mid_system != "keep":
-            block = {**block, "text": REMINDER.format(block["text"])}
-        placed.append(Placed(number, position, block))
-    return placed
+        calls = {each.block["id"] for each in blocks if each.block["type"] in SERVER_CALLS}
+        answered = {each.block.get("tool_use_id") for each in blocks if is_server_result(each.block)}
+        spoken = _spoken(blocks, partial(_why_unsaid_by_assistant, calls, answered), dropped)
+        if any(each.block["type"] not in THINKING for each in spoken):
+            yield Turn("assistant", spoken)
 
 
-def _is_cleared(message: MessageParam, later: list[MessageParam]) -> bool:
-    """`clear_at: next_user_message`: gone once the user has said something that is no tool result."""
-    return message.get("clear_at") == "next_user_message" and any(
-        other["role"] == "user" and any(block["type"] != "tool_result" for block in other["content"]) for other in later
-    )
+_TURNS = {"user": _user, "assistant": _assistant, "system": _system}
 
 
-def _says_something(content: list[Block]) -> Callable[[Block], bool]:
-    """Which blocks of an assistant message count. If none but thinking is left, none does."""
-    answered = {block.get("tool_use_id") for block in content}
+def _spoken(placed: list[Placed], why: Callable[[Block], str | None], dropped: list[str]) -> list[Placed]:
+    """`placed` without the blocks that `why` has a reason to leave out. An empty reason is told to nobody."""
+    spoken = []
+    for each in placed:
+        reason = why(each.block)
+        if reason is None:
+            spoken.append(each)
+        elif reason:
+            dropped.append(f"{each.path}.{each.block['type']}: {reason}")
+    return spoken
 
-    def says(block: Block) -> bool:
-        kind = block["type"]
-        if kind == "text":
-            return bool(block["text"].strip())
-        if kind in ("server_tool_use", "mcp_tool_use"):
-            return block["id"] in answered
-        return kind in ("tool_use", "document") or (kind == "compaction" and bool(block.get("content")))
 
-    alive = any(says(block) for block in content)
+def _why_unsaid_by_user(block: Block) -> str | None:
+    if is_empty(block) or block["type"] in USER_SILENT:
+        return ""
+    return DROPPED.get(block["type"])
 
-    def counts(block: Block) -> bool:
-        return alive and (says(block) or block["type"] not in ("text", "server_tool_use", "mcp_tool_use"))
 
-    return counts
+_ASSISTANT_SAYS = frozenset({"text", "tool_use", *SERVER_CALLS, *THINKING, *ASSISTANT_REFUSED})
+"""Assistant blocks that are told, or refused where they are to be told."""
+
+
+def _why_unsaid_by_assistant(calls: set[str], answered: set[str | None], block: Block) -> str | None:
+    """`calls` are the ids of the turn's calls of another server's tools, `answered` those that have a result."""
+    kind = block["type"]
+    if is_empty(block) or kind in ASSISTANT_SILENT:
+        return ""
+    if kind in SERVER_CALLS and block["id"] not in answered:
+        return "its result is missing"
+    if is_server_result(block):
+        return None if block.get("tool_use_id") in calls else "its call is missing"
+    if kind == "document":
+        return None if block["source"]["type"] in ("text", "content") else "an assistant message holds text only"
+    return None if kind in _ASSISTANT_SAYS else DROPPED.get(kind, UNKNOWN)
