@@ -1,19 +1,25 @@
 """Imports run one way, and the core knows nothing of the world outside."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path, PurePath
 
 import pytest
 
 PACKAGE = "anthropic_proxy"
-SOURCE = Path(__file__).parent.parent / "src" / PACKAGE
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / PACKAGE
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 RUNGS: tuple[set[str], ...] = (
     {"wire", "dialects", "errors"},
     {"translate", "upstream"},
     {"config", "routing"},
-    {"turn", "backend"},
+    {"turn", "backend", "env_file"},
     {"server"},
     {"copilot", "demo", "doctor"},
     {"cli", "__main__", "__init__"},
@@ -76,9 +82,9 @@ def rung(top: str) -> int:
 
 
 def inner_imports(module: Module) -> set[str]:
-    """The modules of this package that `module` imports."""
+    """The modules of this package that `module` imports. Its version is a constant that all may know."""
     found = set()
-    for name in module.imports():
+    for name in set(module.imports()) - {f"{PACKAGE}.__version__"}:
         if name in NAMES:
             found.add(name)
         elif name.rpartition(".")[0] in NAMES:
@@ -159,12 +165,27 @@ def test_a_module_is_one_sitting(module: Module) -> None:
     assert len(module.lines) <= MOST_LINES
 
 
+def test_every_library_is_a_declared_dependency() -> None:
+    libraries = {name.split(".")[0] for module in MODULES for name in module.imports()}
+    libraries -= {PACKAGE, *sys.stdlib_module_names}
+    declared = {canonical(requirement) for requirement in PROJECT["dependencies"]}
+    providers = packages_distributions()
+    unknown = {name for name in libraries if not declared & set(map(canonical, providers.get(name, ())))}
+    assert unknown == set()
+
+
+def canonical(requirement: str) -> str:
+    """The name in a requirement, as indexes spell it."""
+    name = re.match(r"[\w.-]+", requirement)
+    return re.sub(r"[-_.]+", "-", name[0] if name else "").lower()
+
+
 def test_no_import_comes_round_to_where_it_began() -> None:
     assert import_cycle({module.name: inner_imports(module) for module in MODULES}) == []
 
 
 def test_an_upward_import_would_be_seen() -> None:
-    module = Module(PurePath("translate/x.py"), f"from {PACKAGE} import __version__\nfrom ..wire import json\n")
+    module = Module(PurePath("translate/x.py"), f"from {PACKAGE} import create_app\nfrom ..wire import json\n")
     assert upward_imports(module) == [PACKAGE]
 
 

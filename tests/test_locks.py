@@ -1,11 +1,14 @@
 """The locks pin every package by hash, and say nothing of where they were made."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-LOCKS = sorted((Path(__file__).parent.parent / "requirements").glob("*.txt"))
+ROOT = Path(__file__).parent.parent
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 ADDRESS = re.compile(r"https?:|file:|(^|\s)/|--index-url|--extra-index-url|--find-links", re.MULTILINE)
 
@@ -20,3 +23,10 @@ def test_every_pin_has_a_hash(lock: Path) -> None:
     pins = re.findall(r"^\S+==.*$", lock.read_text(), re.MULTILINE)
     assert pins
     assert [pin for pin in pins if not pin.endswith("\\")] == []
+
+
+@pytest.mark.parametrize("name", ["base.txt", "dev.txt"])
+def test_every_dependency_of_the_package_is_locked(name: str) -> None:
+    pinned = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / name).read_text(), re.MULTILINE))
+    declared = {re.split(r"[^\w.-]", requirement)[0] for requirement in PROJECT["dependencies"]}
+    assert declared - pinned == set(), "run `make lock`"
