@@ -1,4 +1,4 @@
-"""Which upstream model serves a request, and over which API. The three model variables meet it here and nowhere else."""
+"""Which upstream model serves a request, over which API. The three model variables meet it here and nowhere else."""
 
 from typing import NamedTuple
 

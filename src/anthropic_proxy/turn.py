@@ -10,10 +10,10 @@ from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest, ProxyError, UpstreamBroke, UpstreamRefused
 from anthropic_proxy.routing import Route
 from anthropic_proxy.translate.api import Client, Reader, Translation
-from anthropic_proxy.translate.chat.repairs import repair
+from anthropic_proxy.translate.chat.repairs import repair, sent_cap
 from anthropic_proxy.translate.count import estimate_tokens
 from anthropic_proxy.translate.failures import Asked, refusal
-from anthropic_proxy.translate.pieces import Estimate, Failure, Piece, Usage
+from anthropic_proxy.translate.pieces import Estimate, Failure, Finish, Piece, Usage
 from anthropic_proxy.translate.rate_limits import rate_limit_headers
 from anthropic_proxy.translate.writer import MessageWriter
 from anthropic_proxy.upstream.base import Reply
@@ -27,7 +27,7 @@ MOST_REPAIRS = 4
 LINGER = 5.0
 """Seconds to wait for token counts after the model has stopped."""
 
-DRAIN = 0.5
+DRAIN = 0.2
 """Seconds to wait for the end of the body after `[DONE]`, so that the connection can be used again."""
 
 LARGEST_ERROR = 2**20
@@ -71,32 +71,39 @@ async def run(
 ) -> AsyncGenerator[list[StreamEvent], None]:
     """One Messages request as lists of events, each list what one network read made due.
 
-    `key` is the client's own, in forward mode. Raises ProxyError as long as `writer` has not
-    started; later a failure is an `error` event, the last one.
+    `key` is the client's own, in forward mode. A failure raises ProxyError as long as `writer` has
+    not started, and always where the client wants a whole reply. Later in a stream it is an `error`
+    event, the last one.
     """
     ask = fitting_replies if _is_checked(request) else replies
+    counted: Usage | None = None
     try:
         async with aclosing(ask(request, route, backend, writer.message_id, client, exchange, key)) as source:
             async for pieces in source:
                 events: list[StreamEvent] = []
                 for piece in pieces:
-                    if type(piece) is Failure and not writer.started:
+                    if type(piece) is Failure and not _may_be_event(writer, request):
                         raise UpstreamRefused(
                             piece.message, type=piece.type, status=piece.status, headers=piece.headers
                         )
-                    if type(piece) is Usage:
-                        _compare(piece, exchange)
                     events += writer.write(piece)
+                    if type(piece) is Usage:
+                        counted = piece
+                    elif type(piece) is Finish:
+                        events += writer.close()
                 if events:
                     yield events
     except ProxyError as error:
-        if not writer.started:
+        if not _may_be_event(writer, request):
             raise
         yield writer.write(Failure(error.type, error.message))
-        return
-    events = writer.close()
-    if events:
-        yield events
+    else:
+        exchange.warnings += _doubts(counted, exchange)
+
+
+def _may_be_event(writer: MessageWriter, request: MessagesRequest) -> bool:
+    """Has a failure to be told in the stream, since the status is out?"""
+    return writer.started and bool(request.get("stream"))
 
 
 async def replies(
@@ -118,7 +125,15 @@ async def replies(
         body = dumps(translation.body)
         exchange.estimated_tokens = estimate_tokens(len(body), translation.media, translation.media_tokens)
         yield [Estimate(exchange.estimated_tokens)]
-        asked = _asked(request, route, backend, dialect, exchange, key)
+        asked = Asked(
+            base_url=backend.upstream.base_url,
+            model=route.model,
+            client_model=request["model"],
+            tokens=exchange.estimated_tokens,
+            window=dialect.context_window,
+            cap=sent_cap(translation.body),
+            own_key=key is None,
+        )
         exchange.calls += 1
         async with backend.post(route, dialect, body, translation.headers, key) as reply:
             backend.notice(reply.headers)
@@ -128,8 +143,10 @@ async def replies(
                 reader = translation.reader(message_id, asked)
                 async with aclosing(_read(reply, reader, asked)) as source:
                     async for pieces in source:
+                        exchange.upstream_id = reader.upstream_id or exchange.upstream_id
                         yield pieces
                 exchange.misfit = reader.misfit
+                exchange.warnings += reader.warnings
                 return
             error = await _error_body(reply)
             failure = refusal(reply.status, reply.headers, error, asked)
@@ -152,18 +169,37 @@ async def fitting_replies(
     exchange: Exchange,
     key: str | None,
 ) -> AsyncGenerator[list[Piece], None]:
-    """The same for a whole reply with structured output: asked once more if the first does not fit."""
-    for attempt in range(2):
-        exchange.misfit = ""
-        pieces: list[Piece] = []
-        async with aclosing(replies(request, route, backend, message_id, client, exchange, key)) as source:
-            async for some in source:
-                pieces += some
-        if not exchange.misfit or attempt:
-            break
+    """The same for a whole reply with structured output: asked once more if the first does not fit.
+
+    The second counts, whether it fits or not, unless it fails.
+    """
+    gathered = await _gathered(request, route, backend, message_id, client, exchange, key)
+    if exchange.misfit:
+        misfit, exchange.misfit = exchange.misfit, ""
+        try:
+            again = await _gathered(request, route, backend, message_id, client, exchange, key)
+        except UpstreamBroke as error:
+            again = [Failure(error.type, error.message)]
+        if any(type(piece) is Failure for piece in again):
+            exchange.misfit = misfit
+        else:
+            gathered = again
     if exchange.misfit:
         exchange.warnings.append(exchange.misfit)
-    yield pieces
+    yield gathered
+
+
+async def _gathered(
+    request: MessagesRequest,
+    route: Route,
+    backend: Backend,
+    message_id: str,
+    client: Client,
+    exchange: Exchange,
+    key: str | None,
+) -> list[Piece]:
+    async with aclosing(replies(request, route, backend, message_id, client, exchange, key)) as source:
+        return [piece async for pieces in source for piece in pieces]
 
 
 def _is_checked(request: MessagesRequest) -> bool:
@@ -178,20 +214,6 @@ def _translated(request: MessagesRequest, route: Route, dialect: Dialect, client
     if client.strict and translation.dropped:
         raise InvalidRequest(f"{translation.dropped[0]} (STRICT is on, so nothing is dropped)")
     return translation
-
-
-def _asked(
-    request: MessagesRequest, route: Route, backend: Backend, dialect: Dialect, exchange: Exchange, key: str | None
-) -> Asked:
-    return Asked(
-        base_url=backend.upstream.base_url,
-        model=route.model,
-        client_model=request["model"],
-        tokens=exchange.estimated_tokens,
-        window=dialect.context_window,
-        cap=request["max_tokens"],
-        own_key=key is None,
-    )
 
 
 def _mended(dialect: Dialect, changes: dict[str, object], remember: bool) -> Dialect:
@@ -215,10 +237,11 @@ async def _read(reply: Reply, reader: Reader, asked: Asked) -> AsyncGenerator[li
     start = b""
     async for data in chunks:
         start += data
-        if start.lstrip(_BLANK):
+        if not _may_become_sse(start.lstrip(_BLANK)):
             break
     begins = start.lstrip(_BLANK)
-    if "event-stream" in reply.headers.get("content-type", "") or begins.startswith(_SSE_BEGINNINGS):
+    labelled = "event-stream" in reply.headers.get("content-type", "")
+    if begins.startswith(_SSE_BEGINNINGS) or (labelled and not begins.startswith(_WHOLE_BEGINNINGS)):
         async with aclosing(_read_stream(start, chunks, reader)) as source:
             async for pieces in source:
                 yield pieces
@@ -233,6 +256,13 @@ async def _read(reply: Reply, reader: Reader, asked: Asked) -> AsyncGenerator[li
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 _SSE_BEGINNINGS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_WHOLE_BEGINNINGS = (b"{", b"[", b"<")
+"""No event stream begins so, whatever its label says."""
+
+
+def _may_become_sse(begins: bytes) -> bool:
+    """Is the first read too short to tell whether it is a stream?"""
+    return any(beginning.startswith(begins) and beginning != begins for beginning in _SSE_BEGINNINGS)
 
 
 def _whole_reply(body: bytes, reply: Reply, reader: Reader, asked: Asked) -> list[Piece]:
@@ -248,6 +278,8 @@ async def _read_stream(start: bytes, chunks: AsyncIterator[bytes], reader: Reade
     """The hot path: one network read in, one list of pieces out."""
     decoder = SSEDecoder()
     data = start
+    clock = asyncio.get_running_loop().time
+    deadline: float | None = None
     try:
         while True:
             pieces: list[Piece] = []
@@ -260,7 +292,8 @@ async def _read_stream(start: bytes, chunks: AsyncIterator[bytes], reader: Reade
             if reader.finished:
                 break
             if reader.ending:
-                async with asyncio.timeout(LINGER):
+                deadline = clock() + LINGER if deadline is None else deadline
+                async with asyncio.timeout_at(deadline):
                     data = await anext(chunks)
             else:
                 data = await anext(chunks)
@@ -290,13 +323,14 @@ async def _drain(chunks: AsyncIterator[bytes]) -> None:
         pass
 
 
-def _compare(usage: Usage, exchange: Exchange) -> None:
-    """Warns of a prompt that the upstream seems to have cut."""
-    if usage.input_tokens is None or exchange.estimated_tokens < CUT_LEAST or exchange.warnings:
-        return
-    counted = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
-    if 0 < counted < CUT_SHARE * exchange.estimated_tokens:
-        exchange.warnings.append(
-            f"the upstream counted {counted} prompt tokens where about {exchange.estimated_tokens} were expected; "
-            "it may have cut the prompt in silence"
-        )
+def _doubts(usage: Usage | None, exchange: Exchange) -> list[str]:
+    """What is strange about the token counts of a reply that went well."""
+    if usage is None or usage.input_tokens is None:
+        return ["the upstream did not count the prompt's tokens; they are estimated"]
+    counted = usage.prompt_tokens
+    if exchange.estimated_tokens < CUT_LEAST or not 0 < counted < CUT_SHARE * exchange.estimated_tokens:
+        return []
+    return [
+        f"the upstream counted {counted} prompt tokens where about {exchange.estimated_tokens} were expected; "
+        "it may have cut the prompt in silence"
+    ]

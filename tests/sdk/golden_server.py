@@ -25,12 +25,18 @@ class GoldenReply(NamedTuple):
         if message["type"] == "error":
             return {"error": message["error"]["type"]}
         return {
-            "content": message["content"],
+            "content": [_whole_fields(block) for block in message["content"]],
             "stop_reason": message["stop_reason"],
             "stop_sequence": message["stop_sequence"],
             "usage": {name: message["usage"][name] for name in COUNTS},
             "model": message["model"],
         }
+
+
+def _whole_fields(block: dict[str, Any]) -> dict[str, Any]:
+    """`block` as the helper shows it: of arguments that break off it keeps the fields that are whole, here none."""
+    cut = block.get("input", {}).get("__unparsed_arguments", "").startswith("{")
+    return {**block, "input": {}} if cut else block
 
 
 REPLIES = [

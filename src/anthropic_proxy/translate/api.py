@@ -39,6 +39,12 @@ class Reader(Protocol):
     """The upstream has said that nothing more comes, so the rest of the body may be read for good order."""
     misfit: str
     """Why the reply is not the structured output that was asked for; empty if it is, or none was."""
+    upstream_id: str
+    """The upstream's own id of the reply, once it has told it."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What had to be mended in the reply, complete once it is closed."""
 
     def read(self, data: bytes) -> list[Piece]:
         """Pieces in one `data:` line of a stream."""

@@ -32,8 +32,8 @@ def fold(events: Iterable[StreamEvent]) -> Message | ErrorBody:
                         "ephemeral_1h_input_tokens": 0,
                     }
             case "error":
-                return cast(ErrorBody, event)
-    return cast(Message, message)
+                return cast("ErrorBody", event)
+    return cast("Message", message)
 
 
 def _add(block: Block, delta: dict[str, Any], parts: list[str]) -> None:

@@ -12,25 +12,21 @@ class JsonEnd:
     Text that does not begin with a bracket never completes.
     """
 
-    __slots__ = ("_escaped", "_in_string", "complete", "open")
+    __slots__ = ("_escaped", "complete", "in_string", "open")
 
     def __init__(self) -> None:
         self.complete = False
         self.open: list[str] = []
         """The brackets that are still to come, outermost first."""
-        self._in_string = False
-        self._escaped = False
-
-    @property
-    def in_string(self) -> bool:
+        self.in_string = False
         """Does the text end inside a string?"""
-        return self._in_string
+        self._escaped = False
 
     def copy(self) -> "JsonEnd":
         """A second one at the same place."""
         other = JsonEnd()
         other.complete, other.open = self.complete, list(self.open)
-        other._in_string, other._escaped = self._in_string, self._escaped
+        other.in_string, other._escaped = self.in_string, self._escaped
         return other
 
     def feed(self, text: str) -> int:
@@ -41,20 +37,20 @@ class JsonEnd:
         if self._escaped and text:
             position, self._escaped = 1, False
         while position < length:
-            found = (_INSIDE if self._in_string else _OUTSIDE).search(text, position)
+            found = (_INSIDE if self.in_string else _OUTSIDE).search(text, position)
             if found is None:
                 return length
             position = found.end()
             mark = found.group()
-            if self._in_string:
+            if self.in_string:
                 if mark == '"':
-                    self._in_string = False
+                    self.in_string = False
                 elif position == length:
                     self._escaped = True
                 else:
                     position += 1
             elif mark == '"':
-                self._in_string = True
+                self.in_string = True
             elif mark in "{[":
                 self.open.append("}" if mark == "{" else "]")
             elif self.open:

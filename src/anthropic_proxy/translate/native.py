@@ -1,38 +1,48 @@
-"""A reply that is Anthropic's already, as some gateways give for Claude models on any path."""
+"""A reply that is Anthropic's already, as some gateways give for Claude models on any path. Source: litellm#29391."""
 
 from typing import Any
 
-from anthropic_proxy.translate.pieces import Block, Finish, Piece, Usage
+from anthropic_proxy.translate.pieces import Block, Usage
+
+FIELDS: dict[str, dict[str, type]] = {
+    "text": {"text": str},
+    "thinking": {"thinking": str},
+    "redacted_thinking": {"data": str},
+    "tool_use": {"id": str, "name": str, "input": dict},
+    "server_tool_use": {"id": str, "name": str, "input": dict},
+    "mcp_tool_use": {"id": str, "name": str, "server_name": str, "input": dict},
+}
+"""What a block must hold to be passed on, by type. Results of server tools hold what they like."""
 
 
-def message_pieces(message: dict[str, Any]) -> list[Piece]:
-    """The pieces of a whole Message. Its id and model are replaced on the way out, the rest is kept."""
+def message_blocks(message: dict[str, Any]) -> list[Block]:
+    """The blocks of a whole Message, as far as a client could read them."""
     content = message.get("content")
-    pieces: list[Piece] = [Block(block) for block in (content if isinstance(content, list) else []) if _is_block(block)]
+    return [Block(block) for block in (content if isinstance(content, list) else []) if _is_block(block)]
+
+
+def message_usage(message: dict[str, Any]) -> Usage | None:
+    """The token counts of a whole Message, where cached tokens stand beside the prompt's."""
     usage = message.get("usage")
-    if isinstance(usage, dict):
-        pieces.append(
-            Usage(
-                _count(usage.get("input_tokens")),
-                _count(usage.get("output_tokens")),
-                _count(usage.get("cache_read_input_tokens")) or 0,
-                _count(usage.get("cache_creation_input_tokens")) or 0,
-            )
-        )
-    details = message.get("stop_details")
-    sequence = message.get("stop_sequence")
-    pieces.append(
-        Finish(
-            str(message.get("stop_reason") or "end_turn"),
-            sequence if isinstance(sequence, str) else None,
-            details if isinstance(details, dict) else None,
-        )
+    if not isinstance(usage, dict):
+        return None
+    searched = usage.get("server_tool_use")
+    tier = usage.get("service_tier")
+    return Usage(
+        _count(usage.get("input_tokens")),
+        _count(usage.get("output_tokens")),
+        _count(usage.get("cache_read_input_tokens")) or 0,
+        _count(usage.get("cache_creation_input_tokens")) or 0,
+        web_searches=_count(searched.get("web_search_requests")) or 0 if isinstance(searched, dict) else 0,
+        service_tier=tier if isinstance(tier, str) else None,
     )
-    return pieces
 
 
 def _is_block(block: object) -> bool:
-    return isinstance(block, dict) and isinstance(block.get("type"), str)
+    if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+        return False
+    fields = FIELDS.get(block["type"], {"tool_use_id": str})
+    return all(isinstance(block.get(name), kind) for name, kind in fields.items())
 
 
 def _count(value: object) -> int | None:

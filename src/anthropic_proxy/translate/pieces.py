@@ -71,6 +71,11 @@ class Usage(NamedTuple):
     web_searches: int = 0
     service_tier: str | None = None
 
+    @property
+    def prompt_tokens(self) -> int:
+        """All of the prompt, cached or not."""
+        return (self.input_tokens or 0) + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
 
 class Finish(NamedTuple):
     """Why the model stopped. `stop_reason` is Anthropic's; usage may still follow."""

@@ -2,15 +2,20 @@
 
 import json
 import re
+from typing import Any
 
+from anthropic_proxy.translate.chat.filters import WholeCharacters
 from anthropic_proxy.translate.json_end import JsonEnd
 from anthropic_proxy.wire.json import InvalidJson, dumps, loads
 
 UNPARSED = "__unparsed_arguments"
 """Key under which arguments that are no JSON object reach the client as text, so that nothing is lost."""
 
-_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x20)} | {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}
-_CONTROL = re.compile(r"[\x00-\x1f]")
+_ESCAPES = {chr(code): f"\\u{code:04x}" for code in range(0x20)}
+_ESCAPES |= {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+_CONTROL = re.compile(r"([\x00-\x1f])")
+_BARE = re.compile(r"\{\s*\}?")
+"""An empty object, or the beginning of one."""
 
 
 class Arguments:
@@ -21,120 +26,167 @@ class Arguments:
     holds JSON, a list, prose.
     """
 
-    def __init__(self, whole: bool = False) -> None:
-        """`whole`: send nothing before the end (a tool with `eager_input_streaming: false`)."""
-        self._whole = whole
-        self._raw = ""
-        """All that came, as it came."""
+    __slots__ = ("_characters", "_cumulative", "_end", "_held", "_is_object", "_length", "_parts", "_passed", "flaw")
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        """All that came, but for white space in front."""
+        self._length = 0
+        """Characters of it."""
+        self._is_object: bool | None = None
+        """Does it begin with a bracket? None as long as nothing has come."""
         self._end = JsonEnd()
         self._held = ""
-        """Beginning of an object that is still too short to tell, or with `whole` all of it."""
-        self._not_object = False
-        self.beyond = False
-        """Did something follow the end of the object? It was left out."""
+        """A bare object, or the beginning of one."""
+        self._passed = False
+        """Was anything passed on?"""
+        self._cumulative = False
+        """Was it seen that a fragment repeats all before it?"""
+        self._characters = WholeCharacters()
+        self.flaw = ""
+        """What had to be mended, or could not be, for the log."""
 
     @property
     def empty(self) -> bool:
         """Has nothing come yet?"""
-        return not self._raw
+        return self._is_object is None
 
     @property
     def complete(self) -> bool:
         """Has the object ended? A bare `{}` has not: more may follow."""
-        return self._end.complete and not self._is_bare(self._held)
+        return self._end.complete and self._passed
+
+    @property
+    def broken_off(self) -> bool:
+        """Would they end in the middle, if nothing more came?"""
+        if self._is_object:
+            return not self._end.complete
+        return self._is_object is False and _object_in(self._raw) is None
+
+    @property
+    def _raw(self) -> str:
+        return "".join(self._parts)
 
     def repeats(self, fragment: object) -> bool:
         """Does `fragment` say again all that came so far, as backends with cumulative snapshots do?"""
-        return isinstance(fragment, str) and len(self._raw) > 1 and fragment.startswith(self._raw)
+        if isinstance(fragment, dict):
+            return self.complete and _object_in(self._raw) == fragment
+        return isinstance(fragment, str) and self._is_snapshot(fragment)
 
     def feed(self, fragment: object) -> str:
         """What of `fragment` may be passed on now."""
         text = self._text(fragment)
+        if self._end.complete and not self._passed and text.lstrip().startswith("{"):
+            self._start_again()
+        if self._is_object is None:
+            text = text.lstrip()
+            self._is_object = text[0] == "{" if text else None
+        elif self._is_snapshot(text):
+            self._cumulative = True
+            text = text[self._length :]
         if not text:
             return ""
-        if self._is_bare(self._raw) and text.lstrip().startswith("{"):
-            self._start_again()
-        elif self.repeats(text):
-            text = text[len(self._raw) :]
-        first = not self._raw.strip()
-        self._raw += text
-        if first and text.strip() and text.lstrip()[0] != "{":
-            self._not_object = True
-        if self._not_object:
-            return ""
-        return self._pass_on(text.lstrip() if first else text)
+        self._parts.append(text)
+        self._length += len(text)
+        return self._pass_on(text) if self._is_object else ""
 
     def close(self, cut_off: bool) -> str:
         """What is still owed. `cut_off`: the reply ended at its token limit, and stays truncated."""
-        if self._not_object:
-            return self._from_other_json(self._raw)
-        held, self._held = self._held, ""
-        if self._is_bare(held) or not held.strip() and not self._raw.strip():
+        if self._is_object is None:
             return ""
-        if self._end.complete or cut_off:
+        raw = self._raw
+        if not self._is_object:
+            return self._from_other_json(raw)
+        held, self._held = self._held, ""
+        if self._end.complete:
+            self.flaw = self.flaw or ("" if _parses(raw) else "are no JSON")
+            return ""
+        if cut_off:
             return held
-        return held + _closing(self._raw, self._end)
+        closing = _closing(raw, self._end)
+        self.flaw = "broke off and were closed" if closing else "are no JSON"
+        return held + closing
 
     def _text(self, fragment: object) -> str:
         if isinstance(fragment, str):
-            return fragment
-        if isinstance(fragment, dict) and self._raw and not self._is_bare(self._raw):
-            again = dumps(fragment).decode()
-            return "" if again == self._raw else again
-        return "" if fragment is None else dumps(fragment).decode()
+            return self._characters.feed(fragment)
+        if fragment is None or self.repeats(fragment):
+            return ""
+        return dumps(fragment).decode()
+
+    def _is_snapshot(self, text: str) -> bool:
+        """Does `text` begin with all that came before, where that can be no accident?
+
+        Where a value is due, an object inside may begin as the outer one does: `{"a": ` and `{"a": 1}}`.
+        """
+        if not self._is_object or len(text) < self._length or not text.startswith(self._raw):
+            return False
+        return self._cumulative or self._end.in_string or self._parts[-1].rstrip()[-1:] not in _BEFORE_A_VALUE
 
     def _pass_on(self, text: str) -> str:
         clean = self._without_controls(text) if _CONTROL.search(text) else text
         taken = self._end.feed(clean)
-        self.beyond = self.beyond or bool(clean[taken:].strip())
-        self._held += clean[:taken]
-        if self._is_bare(self._held) or self._held.strip() == "{" or (self._whole and not self._end.complete):
+        if taken < len(clean) and clean[taken:].strip():
+            self.flaw = "went on after their end"
+        out = self._held + clean[:taken]
+        if not self._passed and _BARE.fullmatch(out):
+            self._held = out
             return ""
-        out, self._held = self._held, ""
+        self._held, self._passed = "", True
         return out
 
     def _without_controls(self, text: str) -> str:
         """`text` with the control characters inside its strings escaped, which JSON demands."""
         follow = self._end.copy()
-        clean = []
-        for character in text:
-            in_string = follow.in_string
-            clean.append(_ESCAPES.get(ord(character), character) if in_string else character)
-            follow.feed(character)
-        return "".join(clean)
+        parts = _CONTROL.split(text)
+        for number, part in enumerate(parts):
+            if number % 2 and follow.in_string:
+                parts[number] = _ESCAPES[part]
+            follow.feed(parts[number])
+        return "".join(parts)
 
     def _start_again(self) -> None:
         """Forgets a bare `{}` that turned out to be a placeholder."""
-        self._raw, self._held, self._end = "", "", JsonEnd()
+        self._parts, self._length, self._held, self._end, self._is_object = [], 0, "", JsonEnd(), None
 
-    @staticmethod
-    def _is_bare(text: str) -> bool:
-        return text.strip().startswith("{") and text.strip().endswith("}") and not text.strip()[1:-1].strip()
-
-    @staticmethod
-    def _from_other_json(raw: str) -> str:
+    def _from_other_json(self, raw: str) -> str:
         """An object from JSON that is wrapped in a string, or all of it as text."""
-        try:
-            value = loads(raw.encode("utf-8", "replace"))
-            inner = loads(value.encode()) if isinstance(value, str) else value
-        except InvalidJson:
-            inner = None
-        if isinstance(inner, dict):
-            return dumps(inner).decode() if inner else ""
-        return dumps({UNPARSED: raw}).decode()
+        inner = _object_in(raw)
+        if inner is None:
+            self.flaw = "are no JSON object"
+            return dumps({UNPARSED: raw}).decode()
+        return dumps(inner).decode() if inner else ""
+
+
+_BEFORE_A_VALUE = (":", "[", ",", "")
+
+
+def _object_in(raw: str) -> dict[str, Any] | None:
+    """The object that `raw` says, also as a JSON string that holds JSON; empty for `null` and for no text."""
+    try:
+        value = loads(raw.encode("utf-8", "replace"))
+        if isinstance(value, str) and value.strip():
+            value = loads(value.encode("utf-8", "replace"))
+    except InvalidJson:
+        return None
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return {}
+    return value if isinstance(value, dict) else None
+
+
+def _parses(text: str) -> bool:
+    try:
+        json.loads(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _closing(raw: str, end: JsonEnd) -> str:
-    """The least that makes a broken-off object parse, such as `"}`; kept as text where nothing does."""
+    """The least that makes a broken-off object parse, such as `"}`; empty where nothing does."""
     closers = "".join(reversed(end.open))
     tails = _STRING_TAILS if end.in_string else _VALUE_TAILS
-    for tail in tails:
-        try:
-            json.loads(raw + tail + closers, strict=False)
-        except ValueError:
-            continue
-        return tail + closers
-    return ""
+    return next((tail + closers for tail in tails if _parses(raw + tail + closers)), "")
 
 
 _STRING_TAILS = ('"', '": null', '\\"', '\\": null', '0"', '00"', '000"', '0000"')

@@ -1,6 +1,6 @@
 """Tool calls in a reply: told apart, named and put together, however the backend cuts them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from anthropic_proxy.translate.chat.arguments import Arguments
@@ -10,30 +10,66 @@ from anthropic_proxy.translate.pieces import ToolCall
 
 
 @dataclass(slots=True)
+class _Entry:
+    """One entry of a delta's `tool_calls`. What it does not say is empty."""
+
+    index: int | None
+    position: int
+    """Its place in the list, and `of` how many."""
+    of: int
+    id: str
+    name: str
+    fragment: object
+    """Arguments: text, or an object."""
+    free_text: str
+    """Of a custom tool: its input."""
+    signature: object
+
+
+@dataclass(slots=True)
 class Call:
-    """One call of the reply. It is announced once its name is known."""
+    """One call of the reply. It is announced to the client once its name is known; its arguments keep its place."""
 
     choice: int
     index: int | None
     number: int
     """Its place among the calls of the reply."""
-    arguments: Arguments
     upstream_id: str = ""
     upstream_name: str = ""
+    arguments: Arguments = field(default_factory=Arguments)
+    free_text: str = ""
     call_id: str = ""
     """The client's id, once the call is announced."""
+    begun: bool = False
+    """Has anything been said of it, be it only that it is there?"""
     pending: str = ""
-    """Arguments that came before the name."""
+    """Arguments that are kept back: the call is not announced yet, or its tool takes them in one piece."""
+    signature: object = None
+    """Gemini's thought signature."""
+    signed: bool = False
+    """Has that found its place in the reply?"""
 
     @property
     def slot(self) -> tuple[int, int | None, int]:
         """What tells it apart in the pieces."""
         return self.choice, self.index, self.number
 
-    @property
-    def announced(self) -> bool:
-        """Has the client heard of it?"""
-        return bool(self.call_id)
+    def is_left_by(self, entry: _Entry) -> bool:
+        """Does `entry`, which may belong to this call by its place, begin another one?
+
+        A backend may give every call the same index; leave the id out, or send a fresh one with each
+        fragment; repeat the name. A new call has a new id or name, and mostly comes after the end of
+        this one's arguments.
+        """
+        if entry.id and entry.id == self.upstream_id:
+            return self.arguments.complete and bool(entry.name) and entry.name != self.upstream_name
+        if entry.id and self.upstream_id:
+            return bool(entry.name) or self.arguments.complete
+        if not entry.name or not self.upstream_name:
+            return False
+        return entry.name != self.upstream_name or (
+            self.arguments.complete and _begins(entry.fragment) and not self.arguments.repeats(entry.fragment)
+        )
 
 
 class CallReader:
@@ -51,97 +87,144 @@ class CallReader:
         self._wait_for_id = wait_for_id
         self._calls: list[Call] = []
         self._last: Call | None = None
+        self.flaws: list[str] = []
+        """What had to be mended in arguments, filled by `close`."""
 
     @property
     def any(self) -> bool:
         """Was any call announced?"""
-        return any(call.announced for call in self._calls)
+        return any(call.call_id for call in self._calls)
 
-    def read(self, delta: dict[str, Any], choice: int, position: int) -> tuple[Call, list[ToolCall]] | None:
-        """One entry of a delta's `tool_calls`: the call it belongs to, and what is to be said of it.
+    @property
+    def unsigned(self) -> list[Call]:
+        """The announced calls whose signature has found no place yet."""
+        return [call for call in self._calls if call.call_id and call.signature is not None and not call.signed]
 
-        None for a call beyond the first, where only one was allowed.
+    @property
+    def broken_off(self) -> bool:
+        """Would a call end in the middle of its arguments, if nothing more came?"""
+        return any(call.arguments.broken_off for call in self._calls)
+
+    def read(self, deltas: object, choice: int) -> list[tuple[Call, list[ToolCall]]]:
+        """A delta's `tool_calls`: each call that is in it, and what is to be said of it, if anything. The
+        caller marks calls as begun.
+
+        Calls beyond the first are left out where only one is allowed.
         """
-        function = delta.get("function")
-        if not isinstance(function, dict):
-            function = delta.get("custom")
-        if not isinstance(function, dict):
-            function = {}
-        name, call_id = _string(function.get("name")), _string(delta.get("id"))
-        fragment = _as_input(function["input"]) if "input" in function else function.get("arguments")
-        call = self._find(delta.get("index"), call_id, name, fragment, choice, position)
-        self._last = call
-        call.upstream_id = call.upstream_id or call_id
-        if not call.upstream_name and name:
-            call.upstream_name = name
-            if self._restored(call)[0] in self._whole:
-                call.arguments = Arguments(whole=True)
-        text = call.arguments.feed(fragment)
-        if self._only_one and call is not self._calls[0]:
-            return None
-        return call, self._said(call, text)
+        taken: list[Call] = []
+        told = []
+        for entry in _entries(deltas):
+            call = self._find(entry, choice, taken)
+            taken.append(call)
+            self._last = call
+            text = _add(call, entry)
+            if self._only_one and call.number > 0:
+                continue
+            told.append((call, self._said(call, text)))
+        return told
 
     def close(self, cut_off: bool) -> list[ToolCall]:
         """What is still owed of each call. `cut_off`: the reply ended at its token limit."""
         pieces: list[ToolCall] = []
         for call in self._calls[:1] if self._only_one else self._calls:
-            if not call.announced and not call.upstream_name and call.arguments.empty:
+            if not call.upstream_name and call.arguments.empty and not call.free_text:
                 continue
-            pieces += self._said(call, call.arguments.close(cut_off), last=True)
+            text = call.arguments.feed({"input": call.free_text}) if call.free_text else ""
+            pieces += self._said(call, text + call.arguments.close(cut_off), last=True)
+            if call.arguments.flaw:
+                self.flaws.append(f"the arguments of a tool call {call.arguments.flaw}")
         return pieces
 
     def _said(self, call: Call, text: str, last: bool = False) -> list[ToolCall]:
-        if call.announced:
-            return [ToolCall(call.slot, arguments=text)] if text else []
         call.pending += text
         ready = call.upstream_name and (call.upstream_id or not self._wait_for_id or not call.arguments.empty)
-        if not ready and not last:
-            return []
-        name, toolset = self._restored(call)
+        if not (call.call_id or ready or last):
+            return [ToolCall(call.slot)] if text and not call.begun else []
+        name, toolset = self._names.restored(call.upstream_name) if call.upstream_name else ("", "")
+        arguments = ""
+        if name not in self._whole or call.arguments.complete or last:
+            arguments, call.pending = call.pending, ""
+        if call.call_id:
+            return [ToolCall(call.slot, arguments=arguments)] if arguments else []
         call.call_id = self._ids.received(call.upstream_id)
-        return [ToolCall(call.slot, call.call_id, name, call.pending, toolset)]
+        return [ToolCall(call.slot, call.call_id, name, arguments, toolset)]
 
-    def _restored(self, call: Call) -> tuple[str, str]:
-        return self._names.restored(call.upstream_name) if call.upstream_name else ("", "")
-
-    def _find(self, index: object, call_id: str, name: str, fragment: object, choice: int, position: int) -> Call:
-        """The call that a delta goes on with, or a new one.
-
-        A backend may leave the index out or give every call the same; leave the id out or repeat it;
-        repeat the name. A new id starts a call, and so does a name after arguments that had ended.
-        """
+    def _find(self, entry: _Entry, choice: int, taken: list[Call]) -> Call:
+        """The call that `entry` goes on with, or a new one. `taken`: those of earlier entries of the same list."""
         calls = [call for call in self._calls if call.choice == choice]
-        last = self._last if self._last in calls else None
-        number = index if isinstance(index, int) else None
-        if number is not None:
-            known = next((call for call in reversed(calls) if call.index == number), None)
-        elif call_id:
-            known = next((call for call in calls if call.upstream_id == call_id), None)
-            if known is None and last is not None and not last.upstream_id and not name:
-                known = last
-        elif position and not name and len(calls) > position:
-            known = calls[position]
-        else:
-            known = last
-        if known is None or _is_another(known, call_id, name, fragment):
-            known = Call(choice, number, len(self._calls), Arguments())
-            self._calls.append(known)
+        call = _by_index(entry, calls) if entry.index is not None else _by_id_or_place(entry, calls, self._last)
+        named_again = call in taken and bool(entry.name)
+        if call is None or named_again or call.is_left_by(entry):
+            call = Call(choice, entry.index, len(self._calls))
+            self._calls.append(call)
+        return call
+
+
+def _add(call: Call, entry: _Entry) -> str:
+    """Takes in what `entry` says of `call`; gives the arguments in it that may be passed on."""
+    call.upstream_id = call.upstream_id or entry.id
+    call.upstream_name = call.upstream_name or entry.name
+    call.free_text += entry.free_text
+    call.signature = entry.signature or call.signature
+    return call.arguments.feed(entry.fragment)
+
+
+def _by_index(entry: _Entry, calls: list[Call]) -> Call | None:
+    """Among the calls of that index; among those without one, where a backend only gives it later."""
+    same = [call for call in calls if call.index == entry.index] or [call for call in calls if call.index is None]
+    return _with_id(entry, same) or (same[-1] if same else None)
+
+
+def _by_id_or_place(entry: _Entry, calls: list[Call], last: Call | None) -> Call | None:
+    """For backends without an index: by id, else the call of the same place in the list, else the last one."""
+    known = _with_id(entry, calls)
+    if known is not None:
         return known
+    if entry.of > 1:
+        return calls[entry.position] if entry.position < len(calls) else None
+    return last if last in calls else None
 
 
-def _is_another(known: Call, call_id: str, name: str, fragment: object) -> bool:
-    if call_id and known.upstream_id:
-        return call_id != known.upstream_id
-    if not name or not known.upstream_name:
-        return False
-    if name != known.upstream_name:
-        return True
-    return known.arguments.complete and fragment not in (None, "") and not known.arguments.repeats(fragment)
+def _with_id(entry: _Entry, calls: list[Call]) -> Call | None:
+    return next((call for call in reversed(calls) if entry.id and call.upstream_id == entry.id), None)
 
 
-def _as_input(text: object) -> dict[str, object]:
-    """A custom tool's free text as an object, as a tool_use needs one."""
-    return {"input": text}
+def _begins(fragment: object) -> bool:
+    return isinstance(fragment, dict) or (isinstance(fragment, str) and fragment.lstrip().startswith("{"))
+
+
+def _entries(deltas: object) -> list[_Entry]:
+    """The entries of `tool_calls`, whatever a backend makes of it; what is no object is left out."""
+    entries = [delta for delta in (deltas if isinstance(deltas, list) else [deltas]) if isinstance(delta, dict)]
+    return [_entry(delta, position, len(entries)) for position, delta in enumerate(entries)]
+
+
+def _entry(delta: dict[str, Any], position: int, of: int) -> _Entry:
+    function, custom = delta.get("function"), delta.get("custom")
+    function = function if isinstance(function, dict) else {}
+    custom = custom if isinstance(custom, dict) else {}
+    index = delta.get("index")
+    return _Entry(
+        index=index if isinstance(index, int) else None,
+        position=position,
+        of=of,
+        id=_string(delta.get("id")),
+        name=_string(function.get("name")) or _string(custom.get("name")),
+        fragment=function.get("arguments"),
+        free_text=_string(custom.get("input")),
+        signature=_thought_signature(delta, function),
+    )
+
+
+def _thought_signature(delta: dict[str, Any], function: dict[str, Any]) -> object:
+    """Gemini's signature on a call: in `extra_content` from Google itself, elsewhere through LiteLLM."""
+    extra = delta.get("extra_content")
+    places = (
+        extra.get("google") if isinstance(extra, dict) else None,
+        delta.get("provider_specific_fields"),
+        function.get("provider_specific_fields"),
+    )
+    return next((p["thought_signature"] for p in places if isinstance(p, dict) and p.get("thought_signature")), None)
 
 
 def _string(value: object) -> str:

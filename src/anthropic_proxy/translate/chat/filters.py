@@ -2,8 +2,12 @@
 
 from typing import Protocol
 
+from anthropic_proxy.wire.json import without_surrogates
+
 OPENING = "<think>"
 CLOSING = "</think>"
+_TAGS = (OPENING, CLOSING)
+FENCE = "```"
 
 
 class TextFilter(Protocol):
@@ -22,6 +26,31 @@ def beginning_of(mark: str, text: str) -> int:
         if mark.startswith(text[-length:]):
             return length
     return 0
+
+
+class WholeCharacters:
+    """Joins the halves of surrogate pairs that a backend cut in two. What is lost of one becomes U+FFFD."""
+
+    __slots__ = ("_half",)
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def feed(self, text: str) -> str:
+        """The text, but for half a character at its end."""
+        if not self._half and not "\ud800" <= text[-1:] <= "\udbff":
+            return text
+        text = self._half + text
+        self._half = ""
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        joined: str = without_surrogates(text)
+        return joined
+
+    def close(self) -> str:
+        """U+FFFD for a half whose other half never came."""
+        half, self._half = self._half, ""
+        return "\ufffd" if half else ""
 
 
 class StopScanner:
@@ -46,7 +75,7 @@ class StopScanner:
                 self.matched = next(sequence for at, sequence in found if at == start)
                 self._held = ""
                 return text[:start]
-            held = len(text) - start
+            held = max(held, len(text) - start)
         self._held = text[len(text) - held :]
         return text[: len(text) - held]
 
@@ -72,12 +101,15 @@ class StopScanner:
 
 
 class ThinkTags:
-    """Takes `<think>…</think>` at the very start of a reply apart from the text after it."""
+    """Takes `<think>…</think>` at the very start of a reply apart from the text after it.
+
+    A closing tag alone at the start, which GLM leaves behind, is taken out. Tags further on are text.
+    """
 
     def __init__(self) -> None:
         self._held = ""
         self._inside: bool | None = None
-        """None until it is clear whether the reply begins with the tag."""
+        """None until it is clear whether the reply begins with a tag."""
         self._trimming = False
         """Between the closing tag and the text, where models put empty lines."""
 
@@ -89,19 +121,23 @@ class ThinkTags:
         self._held = ""
         if self._inside is None:
             start = text.lstrip()
-            if OPENING.startswith(start) and start != OPENING:
+            if start not in _TAGS and any(tag.startswith(start) for tag in _TAGS):
                 self._held = text
                 return "", ""
             self._inside = start.startswith(OPENING)
             if not self._inside:
-                return "", text
-            text = start[len(OPENING) :]
+                self._trimming = start.startswith(CLOSING)
+                return "", self._trimmed(start.removeprefix(CLOSING)) if self._trimming else text
+            text = start.removeprefix(OPENING)
         return self._until_closing(text)
 
     def close(self) -> tuple[str, str]:
-        """What was held back, as reasoning or as text."""
+        """What was held back, as reasoning or as text. A reply that began without a tag has none later."""
         held, self._held = self._held, ""
-        return (held, "") if self._inside else ("", held)
+        if self._inside:
+            return held, ""
+        self._inside = False
+        return "", held
 
     def _trimmed(self, text: str) -> str:
         if self._trimming:
@@ -120,28 +156,37 @@ class ThinkTags:
 
 
 class WithoutFence:
-    """Takes a Markdown code fence off text that should be JSON alone."""
+    """Takes a Markdown code fence off text that should be JSON alone. Text that begins otherwise passes as it comes."""
 
     def __init__(self) -> None:
-        self._text = ""
+        self._held = ""
+        self._fenced: bool | None = None
+        """None until it is clear whether the text begins with a fence."""
 
     def feed(self, text: str) -> str:
-        """Nothing yet: only the whole text shows whether it is fenced."""
-        self._text += text
+        """The text, unless it begins with a fence: then only the whole shows whether that fence is closed."""
+        text = self._held + text
+        self._held = ""
+        if self._fenced is None:
+            start = text.lstrip()[: len(FENCE)]
+            self._fenced = start == FENCE or (None if FENCE.startswith(start) else False)
+        if self._fenced is False:
+            return text
+        self._held = text
         return ""
 
     def close(self) -> str:
-        """The text without its fence."""
-        text, self._text = self._text, ""
-        return unfenced(text)
+        """What was held, without its fence."""
+        held, self._held, self._fenced = self._held, "", None
+        return unfenced(held)
 
 
 def unfenced(text: str) -> str:
     """`text` without a code fence round all of it."""
     bare = text.strip()
-    if not (bare.startswith("```") and bare.endswith("```") and len(bare) > 6):
+    if not (bare.startswith(FENCE) and bare.endswith(FENCE) and len(bare) > 2 * len(FENCE)):
         return text
-    first_line, newline, rest = bare[3:-3].partition("\n")
+    first_line, newline, rest = bare[len(FENCE) : -len(FENCE)].partition("\n")
     if newline and (not first_line.strip() or first_line.strip().isalnum()):
         return rest.strip()
     return text
@@ -168,5 +213,5 @@ class WithoutPrefix:
 
     def close(self) -> str:
         """What was held: too short to be the prefix."""
-        held, self._held = self._held, ""
+        held, self._held, self._decided = self._held, "", True
         return held

@@ -1,33 +1,34 @@
 """ChatReader: a Chat Completions reply, streamed or whole, becomes pieces."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from anthropic_proxy.dialects import Dialect
-from anthropic_proxy.translate.chat.calls import CallReader
-from anthropic_proxy.translate.chat.citations import search_blocks, search_citations
-from anthropic_proxy.translate.chat.filters import StopScanner, TextFilter, ThinkTags, WithoutFence, WithoutPrefix
+from anthropic_proxy.translate.chat.calls import Call, CallReader
+from anthropic_proxy.translate.chat.citations import search_pieces
 from anthropic_proxy.translate.chat.ids import CallIds, base62
 from anthropic_proxy.translate.chat.output import misfit
 from anthropic_proxy.translate.chat.reasoning import ReasoningReader
-from anthropic_proxy.translate.chat.stop_reasons import BROKEN, CALLED, END, LENGTH, REFUSED, WINDOW, meaning
+from anthropic_proxy.translate.chat.stop_reasons import BROKEN, END, LENGTH, WINDOW, finish, meaning, stronger
+from anthropic_proxy.translate.chat.text import ReplyText
 from anthropic_proxy.translate.chat.tool_names import ToolNames
-from anthropic_proxy.translate.chat.usage import chat_usage
+from anthropic_proxy.translate.chat.usage import chat_usage, merged_usage
 from anthropic_proxy.translate.failures import Asked, error_in, stream_failure
-from anthropic_proxy.translate.native import message_pieces
+from anthropic_proxy.translate.native import message_blocks, message_usage
 from anthropic_proxy.translate.overflow import prompt_too_long
-from anthropic_proxy.translate.pieces import Failure, Finish, Piece, Text, Usage
+from anthropic_proxy.translate.pieces import Block, Failure, Finish, Piece, Text, Usage
 from anthropic_proxy.wire.chat import ChatChunk, Choice, Delta, chat_chunk
-from anthropic_proxy.wire.json import InvalidJson, loads, without_surrogates
+from anthropic_proxy.wire.json import InvalidJson, loads, texts_in
 
 DONE = b"[DONE]"
 
 CUT = "the upstream closed the stream early"
-NO_CHOICES = "the upstream's reply holds no choices"
+EMPTY = "the upstream's reply is empty"
 
 FULL = 0.99
 """Share of the window from which a reply without output, cut off by its length, means that the prompt filled it."""
+
+_NOTHING = Delta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Expected:
     """How reasoning is shown: `text`, `omitted` or `none`."""
     stop_sequences: tuple[str, ...] = ()
     """Those to scan for."""
+    sent_stops: tuple[str, ...] = ()
+    """Those that were sent, where the backend reports which one matched."""
     only_one_call: bool = False
     whole_arguments: frozenset[str] = frozenset()
     prefill: str = ""
@@ -64,6 +67,7 @@ class ChatReader:
         self.finished = False
         self.done = False
         self.misfit = ""
+        self.upstream_id = ""
         self._expected = expected
         self._dialect = dialect
         self._asked = asked
@@ -76,45 +80,49 @@ class ChatReader:
             wait_for_id=dialect.tool_id == "verbatim",
         )
         self._reasoning = ReasoningReader(dialect, expected.model, expected.show)
-        self._tags = ThinkTags() if dialect.think_tags else None
-        self._stops = StopScanner(list(expected.stop_sequences)) if expected.stop_sequences else None
-        self._filters: list[TextFilter] = [
-            *([WithoutPrefix(expected.prefill)] if expected.prefill else []),
-            *([WithoutFence()] if expected.schema is not None else []),
-            *([self._stops] if self._stops else []),
-        ]
+        self._words = ReplyText(
+            dialect.think_tags,
+            expected.prefill,
+            expected.schema is not None,
+            expected.stop_sequences,
+            keep=expected.schema is not None or expected.search_query is not None,
+        )
+        self._holds_calls = dialect.late_state and self._reasoning.shown
+        """Do calls wait for state which comes after them?"""
+        self._held: list[Piece] = []
         self._finish_reason = ""
         self._reported_stop: str | None = None
         self._refusal: list[str] = []
-        self._half = ""
-        """Half of a surrogate pair, whose other half comes with the next text."""
-        self._answer: list[str] = []
-        """The visible text, kept only where it is checked or cited."""
-        self._keeps_answer = expected.schema is not None or expected.search_query is not None
         self._annotations: list[Any] = []
-        self._held: list[Piece] = []
-        """Calls that wait for state which comes after them."""
+        self._chosen = False
+        """Was there any choice, be it empty?"""
         self._spoken = False
-        self._listed = False
-        """Was there a list of choices, be it empty?"""
+        """Did the model say anything?"""
         self._whole = False
-        self._native = False
+        self._failed = False
         self._usage: Usage | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What had to be mended in the reply, complete once it is closed."""
+        return self._calls.flaws
 
     def read(self, data: bytes) -> list[Piece]:
         """The pieces in one chunk."""
-        if data.startswith(DONE):
-            self.done = self.finished = True
-            return []
         try:
             chunk = chat_chunk(data)
         except InvalidJson as error:
-            return self._fail(Failure("api_error", f"the upstream sent what is not JSON: {error}", 502))
-        self._listed = self._listed or chunk.choices is not None
-        if not chunk.choices or chunk.error is not None:
+            return self._not_one_object(data, error)
+        if not self.upstream_id and isinstance(chunk.id, str):
+            self.upstream_id = chunk.id
+        choices = chunk.choices
+        if not choices or chunk.error:
             return self._without_choices(chunk, data)
+        self._chosen = True
         pieces = self._count(chunk.usage, chunk.service_tier) if chunk.usage is not None else []
-        for position, choice in enumerate(chunk.choices):
+        if len(choices) > 1:
+            choices.sort(key=lambda choice: choice.index if isinstance(choice.index, int) else 0)
+        for position, choice in enumerate(choices):
             pieces += self._choice(choice, position)
         return pieces
 
@@ -126,29 +134,46 @@ class ChatReader:
 
     def close(self) -> list[Piece]:
         """What was held back, and the end. A stream that only broke off ends in a Failure."""
-        if self.finished and self._failed:
+        if self._failed:
             return []
         end = meaning(self._finish_reason)
         if end == BROKEN:
             return self._fail(stream_failure(f"the model stopped with {self._finish_reason!r}", self._asked))
         if not self._ended_well():
-            return self._fail(Failure("api_error", NO_CHOICES if self._whole else CUT, 502))
+            return self._fail(Failure("api_error", EMPTY if self._whole else CUT, 502))
         if self._is_silent_overflow(end):
-            return self._fail(Failure("invalid_request_error", self._too_long(), 400))
-        if self._native:
-            return []
-        pieces = self._flush_text()
-        pieces += self._reasoning.close(self._calls.any) if not self._held else self._reasoning.sign()
+            prompt = self._usage.prompt_tokens if self._usage is not None else None
+            return self._fail(
+                Failure("invalid_request_error", prompt_too_long(prompt, self._dialect.context_window), 400)
+            )
+        pieces = self._flush()
+        pieces += self._reasoning.close(self._calls.any)
+        if self._holds_calls:
+            pieces += self._late_signatures()
         pieces += self._held
         pieces += self._calls.close(cut_off=end in (LENGTH, WINDOW))
+        pieces += self._late_signatures()
         if self._expected.search_query is not None:
-            pieces += self._searched()
+            pieces += self._searched(self._expected.search_query)
         pieces.append(self._finish(end))
         if self._expected.schema is not None and end == END:
-            self.misfit = misfit("".join(self._answer), self._expected.schema)
+            self.misfit = misfit(self._words.answer, self._expected.schema)
         return pieces
 
     # Chunks
+
+    def _not_one_object(self, data: bytes, error: InvalidJson) -> list[Piece]:
+        """The end mark, or several objects in one event."""
+        if data.startswith(DONE):
+            self.done = self.finished = True
+            return []
+        try:
+            texts = texts_in(data)
+        except InvalidJson:
+            texts = []
+        if len(texts) < 2:
+            return self._fail(Failure("api_error", f"the upstream sent what is not JSON: {error}", 502))
+        return [piece for text in texts for piece in self.read(text)]
 
     def _without_choices(self, chunk: ChatChunk, data: bytes) -> list[Piece]:
         """A chunk that carries no text: an error, token counts, or a reply that is Anthropic's already."""
@@ -156,8 +181,8 @@ class ChatReader:
         if error is not None:
             return self._fail(stream_failure(error, self._asked))
         if chunk.type == "message":
-            self._native = self._spoken = self.ending = True
-            return message_pieces(loads(data))
+            message = loads(data)
+            return self._message(message) if isinstance(message, dict) else []
         return self._count(chunk.usage, chunk.service_tier)
 
     def _choice(self, choice: Choice, position: int) -> list[Piece]:
@@ -166,40 +191,39 @@ class ChatReader:
         if delta is not None:
             pieces = self._delta(delta, choice.index if isinstance(choice.index, int) else position)
         elif isinstance(choice.text, str):
-            pieces = self._text(choice.text)
+            pieces = self._delta(Delta(content=choice.text), position)
         if choice.usage is not None:
             pieces += self._count(choice.usage, None)
-        if choice.error is not None and choice.error:
+        if choice.error:
             return [*pieces, *self._fail(stream_failure(choice.error, self._asked))]
         if isinstance(choice.finish_reason, str) and choice.finish_reason:
-            self._note_finish(choice.finish_reason)
-            if self._dialect.stop_report != "none":
-                match = choice.stop_reason if self._dialect.stop_report == "stop_reason" else choice.matched_stop
-                self._reported_stop = match if isinstance(match, str) else None
+            self._note_end(choice, choice.finish_reason)
         return pieces
 
-    def _note_finish(self, reason: str) -> None:
-        """Of several choices the one that says more counts: a call more than a plain stop."""
-        if not self._finish_reason or meaning(self._finish_reason) == END:
-            self._finish_reason = reason
+    def _note_end(self, choice: Choice, reason: str) -> None:
+        self._finish_reason = stronger(self._finish_reason, reason)
         self.ending = True
+        reported = {"stop_reason": choice.stop_reason, "matched_stop": choice.matched_stop}.get(
+            self._dialect.stop_report
+        )
+        if isinstance(reported, str) and reported in (self._expected.sent_stops or (reported,)):
+            self._reported_stop = reported
 
     def _delta(self, delta: Delta, choice: int) -> list[Piece]:
-        pieces: list[Piece] = []
         if self._expected.discard:
-            return pieces
+            self._spoken = True
+            return []
         content = delta.content
-        if type(content) is str and content and self._plain(delta):
-            return self._text(content)
-        pieces += self._reason(delta)
-        if isinstance(content, str) and content:
-            pieces += self._text(content)
-        elif isinstance(content, list):
-            for part in content:
-                pieces += self._part(part)
-        if isinstance(delta.refusal, str) and delta.refusal:
-            self._refusal.append(delta.refusal)
-            pieces += self._text(delta.refusal)
+        if type(content) is str and content:
+            delta.content = None
+            if delta == _NOTHING:  # Fast path: text and nothing else, as nearly all deltas are.
+                return self._text(content)
+        pieces = self._reasoning.read(delta)
+        self._spoken = self._spoken or self._reasoning.heard
+        for part in content if isinstance(content, list) else [content]:
+            pieces += self._part(part)
+        if isinstance(delta.refusal, str):
+            pieces += self._refuse(delta.refusal)
         if delta.tool_calls:
             pieces += self._tool_calls(delta.tool_calls, choice)
         if isinstance(delta.function_call, dict):
@@ -208,208 +232,159 @@ class ChatReader:
             self._annotations += delta.annotations
         return pieces
 
-    @staticmethod
-    def _plain(delta: Delta) -> bool:
-        """Fast path: a delta of text and nothing else, as nearly all are."""
-        return (
-            delta.tool_calls is None
-            and delta.reasoning_content is None
-            and delta.reasoning is None
-            and delta.reasoning_text is None
-            and delta.reasoning_details is None
-            and delta.refusal is None
-            and delta.thinking_blocks is None
-            and delta.reasoning_opaque is None
-            and delta.function_call is None
-            and delta.annotations is None
-        )
+    def _part(self, part: object) -> list[Piece]:
+        """Content, or one part of it: text, a refusal, or Mistral's thinking. Other media have no place in a reply."""
+        if isinstance(part, str):
+            return self._text(part) if part else []
+        if not isinstance(part, dict):
+            return []
+        if part.get("type") == "thinking":
+            self._spoken = True
+            return self._reasoning.add_part(part)
+        if isinstance(part.get("refusal"), str):
+            return self._refuse(part["refusal"])
+        return self._part(part["text"]) if isinstance(part.get("text"), str) else []
+
+    def _refuse(self, text: str) -> list[Piece]:
+        if not text:
+            return []
+        self._refusal.append(text)
+        return self._text(text)
 
     # Text
 
     def _text(self, text: str) -> list[Piece]:
-        """Visible text, through the filters. What came before it is ended."""
-        if self._half or "\ud800" <= text[-1] <= "\udbff":
-            text = self._whole_characters(text)
-        if self._tags is not None:
-            thought, text = self._tags.split(text)
-            pieces = self._think("think_tags", thought) if thought else []
-        else:
-            pieces = []
-        return pieces + self._shown(text) if text else pieces
+        return self._said(*self._words.feed(text))
 
-    def _shown(self, text: str) -> list[Piece]:
-        for text_filter in self._filters:
-            text = text_filter.feed(text)
-        pieces = self._said(text)
-        if self._stops is not None and self._stops.matched is not None:
+    def _flush(self) -> list[Piece]:
+        """Ends the present text: something else follows, so what was held back is only text."""
+        return self._said(*self._words.flush())
+
+    def _said(self, thought: str, text: str) -> list[Piece]:
+        pieces: list[Piece] = []
+        if thought:
+            self._spoken = True
+            pieces += self._reasoning.think("think_tags", thought)
+        if text:
+            self._spoken = True
+            if self._reasoning.pending and not text.isspace():
+                pieces += self._reasoning.sign()
+            pieces.append(Text(text))
+        if self._words.matched is not None:
             self.finished = self.ending = True
         return pieces
-
-    def _said(self, text: str) -> list[Piece]:
-        if not text:
-            return []
-        self._spoken = True
-        if self._keeps_answer:
-            self._answer.append(text)
-        signed = [] if text.isspace() else self._reasoning.sign()
-        return [*signed, Text(text)] if signed else [Text(text)]
-
-    def _whole_characters(self, text: str) -> str:
-        """Joins the halves of a surrogate pair that the upstream cut in two."""
-        text = self._half + text
-        self._half = ""
-        if "\ud800" <= text[-1] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        joined: str = without_surrogates(text)
-        return joined
-
-    def _flush_text(self) -> list[Piece]:
-        """Ends the present text: something else follows, so what was held back is only text."""
-        pieces: list[Piece] = []
-        half, self._half = self._half, ""
-        text = "\ufffd" if half else ""
-        if self._tags is not None:
-            thought, held = self._tags.close()
-            pieces += self._think("think_tags", thought) if thought else []
-            text = held + text
-        for text_filter in self._filters:
-            text = text_filter.feed(text) + text_filter.close() if text else text_filter.close()
-        return pieces + self._said(text)
-
-    def _part(self, part: object) -> list[Piece]:
-        """A content part: text, or Mistral's thinking."""
-        if not isinstance(part, dict):
-            return []
-        if part.get("type") == "thinking":
-            return self._reasoning.add_part(part)
-        text = part.get("text")
-        return self._text(text) if isinstance(text, str) and text else []
-
-    # Reasoning
-
-    def _reason(self, delta: Delta) -> list[Piece]:
-        pieces: list[Piece] = []
-        for field in self._dialect.reasoning_fields:
-            text = getattr(delta, field, None)
-            if isinstance(text, str) and text:
-                pieces += self._think(field, text)
-                break
-        if isinstance(delta.reasoning_details, list):
-            pieces += self._reasoning.add_details(delta.reasoning_details, bool(pieces))
-        if isinstance(delta.thinking_blocks, list):
-            pieces += self._reasoning.add_thinking_blocks(delta.thinking_blocks, bool(pieces))
-        if isinstance(delta.reasoning_opaque, str) and delta.reasoning_opaque:
-            self._reasoning.add_opaque(delta.reasoning_opaque)
-        return pieces
-
-    def _think(self, field: str, text: str) -> list[Piece]:
-        self._spoken = True
-        return self._reasoning.think(field, text)
 
     # Calls
 
     def _tool_calls(self, deltas: object, choice: int) -> list[Piece]:
-        pieces: list[Piece] = []
-        for position, delta in enumerate(deltas if isinstance(deltas, list) else [deltas]):
-            if not isinstance(delta, dict):
-                continue
-            pieces += self._flush_text()
-            read = self._calls.read(delta, choice, position)
-            if read is None:
-                continue
-            call, said = read
-            if said and said[0].id:
-                signature = _thought_signature(delta)
-                if signature is not None:
-                    pieces += self._reasoning.sign(signature, call.call_id)
-                elif not self._dialect.late_state:
-                    pieces += self._reasoning.sign()
-            pieces += said
-            self._spoken = True
-        if not self._dialect.late_state:
+        pieces = self._flush()
+        if self._words.matched is not None:
             return pieces
-        self._held += pieces
-        return []
+        for call, said in self._calls.read(deltas, choice):
+            self._spoken = True
+            begins = bool(said) and not call.begun
+            call.begun = call.begun or begins
+            if self._holds_calls:
+                self._held += said
+            else:
+                pieces += [*self._before(call), *said] if begins else said
+        return pieces
+
+    def _before(self, call: Call) -> list[Piece]:
+        """What goes before a call that begins now."""
+        if call.signature is None or not call.call_id:
+            return self._reasoning.sign()
+        call.signed = True
+        return self._reasoning.sign_for_call(call.signature, call.call_id)
+
+    def _late_signatures(self) -> list[Piece]:
+        """Carriers for signatures that came after their call was announced, or while calls are held."""
+        pieces: list[Piece] = []
+        for call in self._calls.unsigned:
+            call.signed = True
+            pieces += self._reasoning.carried(call.signature, call.call_id)
+        return pieces
+
+    # A reply that is Anthropic's already
+
+    def _message(self, message: dict[str, Any]) -> list[Piece]:
+        """Its blocks take the same way as a backend's, so that names, ids and stop sequences are right."""
+        self._chosen = self.ending = True
+        usage = message_usage(message)
+        pieces: list[Piece] = []
+        if usage is not None:
+            self._usage = usage
+            pieces.append(usage)
+        if not self._expected.discard:
+            for number, block in enumerate(message_blocks(message)):
+                pieces += self._block(block, number)
+        reason, sequence, details = (message.get(name) for name in ("stop_reason", "stop_sequence", "stop_details"))
+        self._finish_reason = reason if isinstance(reason, str) and reason else END
+        if reason == "stop_sequence" and isinstance(sequence, str):
+            self._reported_stop = sequence
+        if isinstance(details, dict) and isinstance(details.get("explanation"), str):
+            self._refusal.append(details["explanation"])
+        return pieces
+
+    def _block(self, block: Block, number: int) -> list[Piece]:
+        content = block.block
+        if content["type"] == "text" and not content.get("citations"):
+            return self._text(content["text"]) if content["text"] else []
+        if content["type"] == "tool_use":
+            function = {"name": content["name"], "arguments": content["input"]}
+            return self._tool_calls([{"index": number, "id": content["id"], "function": function}], 0)
+        pieces = self._flush()
+        if self._words.matched is not None or ("thinking" in content["type"] and not self._reasoning.shown):
+            return pieces
+        self._spoken = True
+        if content["type"] == "thinking" and self._expected.show == "omitted":
+            block = Block({**content, "thinking": ""})
+        return [*pieces, block]
 
     # The end
 
-    @property
-    def _failed(self) -> bool:
-        return self._finish_reason == _FAILED
-
     def _fail(self, failure: Failure) -> list[Piece]:
-        self._finish_reason = _FAILED
-        self.finished = self.ending = True
+        self._failed = self.finished = self.ending = True
         return [failure]
 
     def _ended_well(self) -> bool:
-        """Did the reply come to an end? A finish reason says so, `[DONE]` after some content, or a stop match."""
-        if self._finish_reason or self._native or (self._whole and self._listed):
+        """Did the reply come to an end? A finish reason says so, a stop match, or `[DONE]` after whole content."""
+        if self._finish_reason or self._words.matched is not None:
             return True
-        if self._stops is not None and self._stops.matched is not None:
+        if self._whole and not self._spoken:
+            counted = self._usage.output_tokens if self._usage is not None else None
+            return self._chosen if counted is None else counted > 0
+        if self._whole:
             return True
-        return self._spoken and (self.done or self._dialect.eof_is_end)
+        return self._spoken and not self._calls.broken_off and (self.done or self._dialect.eof_is_end)
 
     def _is_silent_overflow(self, end: str) -> bool:
         window, usage = self._dialect.context_window, self._usage
-        if end != LENGTH or self._spoken or window is None or usage is None or self._expected.discard:
+        if end != LENGTH or self._spoken or window is None or usage is None:
             return False
-        return self._prompt(usage) >= FULL * window
-
-    def _too_long(self) -> str:
-        return prompt_too_long(self._prompt(self._usage or Usage(None, None)), self._dialect.context_window)
-
-    @staticmethod
-    def _prompt(usage: Usage) -> int:
-        return (usage.input_tokens or 0) + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
+        return usage.prompt_tokens >= FULL * window
 
     def _finish(self, end: str) -> Finish:
-        matched = self._reported_stop or (self._stops.matched if self._stops is not None else None)
         if self._expected.discard:
             return Finish(LENGTH)
-        if matched is not None:
-            return Finish("stop_sequence", matched)
-        if end == LENGTH and self._dialect.fills_window:
-            return Finish(WINDOW)
-        if end in (LENGTH, WINDOW):
-            return Finish(end)
-        if end == REFUSED or self._refusal:
-            return Finish(REFUSED, None, self._refusal_details())
-        return Finish(CALLED if self._calls.any else END)
-
-    def _refusal_details(self) -> Mapping[str, object]:
-        return {"type": "refusal", "category": None, "explanation": "".join(self._refusal) or None}
+        return finish(
+            end,
+            stop_sequence=self._words.matched or self._reported_stop,
+            refusal="".join(self._refusal) or None,
+            called=self._calls.any,
+            fills_window=self._dialect.fills_window,
+        )
 
     def _count(self, usage: object, service_tier: object) -> list[Piece]:
         counted = chat_usage(usage, self._dialect, service_tier)
         if counted is None:
             return []
-        self._usage = counted
-        return [counted]
+        self._usage = merged_usage(self._usage, counted)
+        return [self._usage]
 
-    def _searched(self) -> list[Piece]:
+    def _searched(self, query: str) -> list[Piece]:
         """The backend's own web search, as the blocks and citations that Anthropic's would have given."""
-        citations = search_citations(self._annotations, "".join(self._answer))
-        if not citations:
-            return []
+        call_id = "srvtoolu_" + base62(self._message_id, 24)
+        pieces = search_pieces(self._annotations, self._words.answer, query, call_id)
         usage = (self._usage or Usage(None, None))._replace(web_searches=1)
-        query = self._expected.search_query or ""
-        return [*citations, *search_blocks(self._annotations, query, "srvtoolu_" + base62(self._message_id, 24)), usage]
-
-
-_FAILED = "\0failed"
-"""Stands for the finish reason once a failure was reported."""
-
-
-def _thought_signature(delta: dict[str, Any]) -> object:
-    """Gemini's signature on a call: in `extra_content` from Google itself, elsewhere through LiteLLM."""
-    extra = delta.get("extra_content")
-    google = extra.get("google") if isinstance(extra, dict) else None
-    if isinstance(google, dict) and google.get("thought_signature"):
-        return google["thought_signature"]
-    function = delta.get("function")
-    for place in (delta, function if isinstance(function, dict) else {}):
-        fields = place.get("provider_specific_fields")
-        if isinstance(fields, dict) and fields.get("thought_signature"):
-            return fields["thought_signature"]
-    return None
+        return [*pieces, usage] if pieces else []

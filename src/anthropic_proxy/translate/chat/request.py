@@ -69,6 +69,7 @@ def translate(request: MessagesRequest, model: str, dialect: Dialect, client: Cl
         used_ids=frozenset(conversion.call_ids),
         show=_shown(request, thinking, client),
         stop_sequences=tuple(scanned),
+        sent_stops=tuple(stop),
         only_one_call=tools.only_one,
         whole_arguments=tools.buffered,
         prefill=continued.repeated,

@@ -50,8 +50,8 @@ def chat_usage(usage: object, dialect: Dialect, service_tier: object = None) -> 
     if dialect.reasoning_outside and output is not None:
         output += reasoning or 0
     whole = prompt or 0
-    read = min(_figure(usage, CACHE_READ) or 0, whole)
-    written = min(_figure(usage, CACHE_WRITE) or 0, whole - read)
+    read = min(_figure(usage, CACHE_READ, above=0) or 0, whole)
+    written = min(_figure(usage, CACHE_WRITE, above=0) or 0, whole - read)
     return Usage(
         input_tokens=None if prompt is None else whole - read - written,
         output_tokens=output,
@@ -62,14 +62,29 @@ def chat_usage(usage: object, dialect: Dialect, service_tier: object = None) -> 
     )
 
 
-def _figure(usage: Mapping[str, Any], places: tuple[tuple[str, ...], ...]) -> int | None:
-    """The first count found in `places`."""
+def merged_usage(earlier: Usage | None, later: Usage) -> Usage:
+    """`later`, and what only `earlier` said: some backends count the prompt first and the reply last."""
+    if earlier is None:
+        return later
+    if later.input_tokens is None:
+        later = later._replace(
+            input_tokens=earlier.input_tokens,
+            cache_read_input_tokens=earlier.cache_read_input_tokens,
+            cache_creation_input_tokens=earlier.cache_creation_input_tokens,
+        )
+    if later.output_tokens is None:
+        later = later._replace(output_tokens=earlier.output_tokens, thinking_tokens=earlier.thinking_tokens)
+    return later._replace(service_tier=later.service_tier or earlier.service_tier)
+
+
+def _figure(usage: Mapping[str, Any], places: tuple[tuple[str, ...], ...], above: int = -1) -> int | None:
+    """The first count in `places` that is more than `above`: gateways fill the places they do not use with zeros."""
     for path in places:
         value: Any = usage
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
         count = _count(value)
-        if count is not None:
+        if count is not None and count > above:
             return count
     return None
 
