@@ -12,12 +12,23 @@ FOLDER = Path(__file__).parent.parent / "golden" / "replies"
 COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
+CUT_SHORT = ("max_tokens", "model_context_window_exceeded")
+
+
 class GoldenReply(NamedTuple):
     """One case: the stream we owe the client, and the Message it builds up to."""
 
     name: str
     events: bytes
     message: dict[str, Any]
+
+    def comparable(self, seen: dict[str, Any]) -> dict[str, Any]:
+        """`seen` without the input of a call that the token limit cut off: every SDK mends that in its own way."""
+        blocks = [dict(block) for block in seen.get("content", ())]
+        for block in blocks:
+            if "input" in block and self.message["stop_reason"] in CUT_SHORT:
+                block["input"] = None
+        return {**seen, "content": blocks} if blocks else seen
 
     def expected(self) -> dict[str, Any]:
         """What the SDK's stream helper must make of the stream."""

@@ -193,4 +193,5 @@ def test_a_stop_sequence_is_cut_off_and_named(seen: dict[str, Any]) -> None:
 def test_the_sdk_builds_every_golden_message_from_its_stream(version: str) -> None:
     with serving(GoldenServer()) as base_url:
         built = run_program(version, "accumulate", base_url, *(reply.name for reply in REPLIES))
-    assert built == {reply.name: reply.expected() for reply in REPLIES}
+    compared = {reply.name: reply.comparable(built[reply.name]) for reply in REPLIES}
+    assert compared == {reply.name: reply.comparable(reply.expected()) for reply in REPLIES}
