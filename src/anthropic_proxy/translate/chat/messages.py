@@ -9,9 +9,9 @@ from typing import Any
 
 from anthropic_proxy.translate.chat.assistant import AssistantTurn
 from anthropic_proxy.translate.chat.cache import last_control, message_marks, part_marks
-from anthropic_proxy.translate.chat.conversion import Call, Conversion, Part, text
-from anthropic_proxy.translate.chat.parts import joined_texts, user_parts
-from anthropic_proxy.translate.chat.tool_results import Content, tool_content, tool_message
+from anthropic_proxy.translate.chat.conversion import Call, Conversion, Part
+from anthropic_proxy.translate.chat.parts import user_parts
+from anthropic_proxy.translate.chat.tool_results import Content, orphan_parts, tool_content, tool_message
 from anthropic_proxy.translate.chat.turns import Placed, Turn
 from anthropic_proxy.wire.chat import ChatMessage
 
@@ -81,14 +81,14 @@ class Assembly:
             if placed.path in moved:
                 parts += moved[placed.path]
                 continue
-            parts += self._orphan(placed) if placed.path in orphans else self._parts(placed)
+            if placed.path in orphans:
+                parts += orphan_parts(placed, self._conversion)
+            else:
+                parts += user_parts(placed.block, placed.path, self._conversion)
             said.append(placed)
             self._conversion.marks += part_marks(parts, last_control([placed.block]), self._dialect)
         if parts:
             self._append_user(parts, last_control([placed.block for placed in said]))
-
-    def _parts(self, placed: Placed) -> list[Part]:
-        return user_parts(placed.block, placed.path, self._conversion)
 
     def _append_user(self, parts: list[Part], control: dict[str, Any] | None) -> None:
         content = self._user_content(parts, control is not None)
@@ -142,11 +142,3 @@ class Assembly:
             f"{call.call_id}; the model is told that the call was interrupted"
         )
         return INTERRUPTED
-
-    def _orphan(self, placed: Placed) -> list[Part]:
-        """A result whose call is not in the turn before: as text, for no backend takes it otherwise."""
-        call_id = placed.block["tool_use_id"]
-        self._conversion.dropped.append(f"{placed.path}: answers no tool_use of the turn before; sent as text")
-        content, media = tool_content(placed, Call(call_id, call_id, "unknown tool"), self._conversion)
-        parts = [text(content)] if isinstance(content, str) else content
-        return [*joined_texts([text(f"Result of tool call {call_id}:"), *parts], "\n"), *media]

@@ -6,6 +6,7 @@ named. The tables say which.
 
 import base64
 import binascii
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
@@ -139,7 +140,7 @@ def search_result_parts(block: Block, path: str, conversion: Conversion) -> list
     return [text(f'<search_result source="{source}" title="{title}">\n{content}\n</search_result>')]
 
 
-def joined_texts(parts: list[Part], glue: str) -> list[Part]:
+def joined_texts(parts: Iterable[Part], glue: str) -> list[Part]:
     """`parts` with neighbouring texts made one."""
     joined: list[Part] = []
     for is_text, group in groupby(parts, lambda part: part["type"] == "text"):

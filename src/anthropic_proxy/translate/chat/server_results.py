@@ -46,7 +46,7 @@ def _fetched(content: dict[str, Any]) -> str:
 
 
 def _executed(content: dict[str, Any]) -> str:
-    lines = [str(content[name]) for name in ("stdout", "stderr") if content.get(name)]
+    lines = [str(content[name]).strip("\n") for name in ("stdout", "stderr") if content.get(name)]
     return "\n".join([*lines, f"exit code {content.get('return_code', 0)}"])
 
 

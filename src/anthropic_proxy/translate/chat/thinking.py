@@ -158,7 +158,8 @@ def reasoning_back(blocks: list[Block], dialect: Dialect, model: str, call_ids: 
         return Reasoning({}, {}, [])
     found = [] if cleared else [_reading(block, field, model) for block in blocks]
     if field in TEXT_FIELDS:
-        return Reasoning(_text_back(field, found, dialect), {}, [])
+        demanded = dialect.reasoning_placeholder if call_ids else None
+        return Reasoning(_text_back(field, found, demanded), {}, [])
     if field == "extra_content":
         return Reasoning({}, _signatures_back(found, dialect, call_ids), [])
     if field == "reasoning_opaque":
@@ -196,8 +197,9 @@ def _joined_text(found: list[_Reading]) -> str:
     return "\n\n".join(reading.text for reading in found if reading.text)
 
 
-def _text_back(field: str, found: list[_Reading], dialect: Dialect) -> dict[str, Any]:
-    text = _joined_text(found) or dialect.reasoning_placeholder
+def _text_back(field: str, found: list[_Reading], demanded: str | None) -> dict[str, Any]:
+    """The text, or what is `demanded` in its place."""
+    text = _joined_text(found) or demanded
     return {} if text is None else {field: text}
 
 

@@ -1,6 +1,7 @@
 """Tool results: a user's `tool_result` blocks as the `tool` message that answers the call."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from anthropic_proxy.dialects import Dialect
@@ -40,29 +41,37 @@ def tool_content(placed: Placed, call: Call, conversion: Conversion) -> tuple[Co
     `tool` messages hold text alone on most backends. So a picture leaves a pointer in its place, and
     comes labelled with the tool and the call.
     """
-    block = placed.block
-    blocks = block["content"] if isinstance(block["content"], list) else [{"type": "text", "text": block["content"]}]
     parts: list[Part] = []
     moved: list[Part] = []
     counts: Counter[str] = Counter()
-    for number, inner in enumerate(blocks):
-        for item in _result_parts(inner, f"{placed.path}.content.{number}", conversion):
-            if item["type"] == "text" or (item["type"] == "image_url" and conversion.dialect.tool_images):
-                parts.append(item)
-                continue
-            what = "image" if item["type"] == "image_url" else "document"
-            counts[what] += 1
-            parts.append(text(f"[{what} {counts[what]}: see the next user message]"))
-            moved += [
-                text(f"{what.capitalize()} {counts[what]} from the result of {call.name} ({call.sent_id}):"),
-                item,
-            ]
-    parts = part.joined_texts(parts, "\n")
+    for item in _result_parts(placed, conversion):
+        if item["type"] == "text" or (item["type"] == "image_url" and conversion.dialect.tool_images):
+            parts.append(item)
+            continue
+        what = "image" if item["type"] == "image_url" else "document"
+        counts[what] += 1
+        label = f"{what.capitalize()} {counts[what]} from the result of {call.name} ({call.sent_id}):"
+        parts.append(text(f"[{what} {counts[what]}: see the next user message]"))
+        moved += [text(label), item]
+    said = _said(parts, placed.block)
+    if any(item["type"] != "text" for item in said):
+        return said, moved
+    return said[0]["text"], moved
+
+
+def orphan_parts(placed: Placed, conversion: Conversion) -> list[Part]:
+    """A result whose call is not in the turn before, as parts of a user message: no backend takes it otherwise."""
+    conversion.dropped.append(f"{placed.path}: answers no tool_use of the turn before; sent as text")
+    heading = text(f"Result of tool call {placed.block['tool_use_id']}:")
+    return part.joined_texts([heading, *_said(_result_parts(placed, conversion), placed.block)], "\n")
+
+
+def _said(parts: Iterable[Part], block: Block) -> list[Part]:
+    """What a result says: its texts joined, with a word on failure, and never nothing."""
+    said = part.joined_texts(parts, "\n")
     if block.get("is_error"):
-        parts = _as_error(parts)
-    if any(item["type"] != "text" for item in parts):
-        return parts, moved
-    return (parts[0]["text"] if parts else NO_OUTPUT), moved
+        said = _as_error(said)
+    return said or [text(NO_OUTPUT)]
 
 
 def _as_error(parts: list[Part]) -> list[Part]:
@@ -75,11 +84,15 @@ def _as_error(parts: list[Part]) -> list[Part]:
     return [text(f"Error: {first}"), *parts[1:]]
 
 
-def _result_parts(block: Block, path: str, conversion: Conversion) -> list[Part]:
-    make = RESULT_PARTS.get(block["type"])
-    if make is None:
-        raise UnsupportedBlock(f"{path}: blocks of type {block['type']!r} are not supported in a tool_result")
-    return make(block, path, conversion)
+def _result_parts(placed: Placed, conversion: Conversion) -> Iterator[Part]:
+    """The parts of all that a result holds. Raises UnsupportedBlock."""
+    content = placed.block["content"]
+    for number, block in enumerate(content if isinstance(content, list) else [text(content)]):
+        path = f"{placed.path}.content.{number}"
+        make = RESULT_PARTS.get(block["type"])
+        if make is None:
+            raise UnsupportedBlock(f"{path}: blocks of type {block['type']!r} are not supported in a tool_result")
+        yield from make(block, path, conversion)
 
 
 def _image(block: Block, path: str, conversion: Conversion) -> list[Part]:
