@@ -1,0 +1,1 @@
+"""Signing in to GitHub Copilot, for LiteLLM's `github_copilot` models."""
