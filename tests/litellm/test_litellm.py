@@ -5,29 +5,19 @@ LiteLLM runs in an environment of its own, which `run_tests.sh` makes, and answe
 """
 
 import json
-import os
-import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from anthropic import Anthropic
 
 from tests.grammar import parse_stream, violations
+from tests.litellm.server import free_port, litellm_proxy, running
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parent.parent.parent
-LITELLM = ROOT / ".venvs" / "litellm" / "bin" / "python"
 
 ANSWER = "Hello from LiteLLM, in 20 °C."
 
@@ -40,89 +30,25 @@ CONFIG = {
     ]
 }
 
-STAYS_HOME = {
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
-    "LITELLM_LOCAL_BLOG_POSTS": "True",
-    "LITELLM_LOCAL_POLICY_TEMPLATES": "True",
-    "LITELLM_LOCAL_AUTOROUTER_PRESETS": "True",
-    "LITELLM_TELEMETRY": "False",
-}
-"""Keeps LiteLLM's start off the network."""
-
-STARTED_WITHIN = 120
-"""Seconds. LiteLLM takes about ten, and more on a loaded machine."""
-
 QUESTION: Any = {"model": "any-model", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello, Claude!"}]}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        port: int = bound.getsockname()[1]
-        return port
-
-
-@contextmanager
-def running(command: list[str], environ: dict[str, str], folder: Path, health: str) -> Iterator[None]:
-    """Runs a server until the block ends. The block begins when `health` answers 200."""
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env={**os.environ, **environ}, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            started = answers_in_time(process, health)
-            assert started, (folder / "log").read_text()
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def answers_in_time(process: subprocess.Popen[bytes], health: str) -> bool:
-    give_up = time.monotonic() + STARTED_WITHIN
-    while process.poll() is None and time.monotonic() < give_up:
-        try:
-            with DIRECT.open(health, timeout=5):
-                return True
-        except OSError:
-            time.sleep(0.1)
-    return False
-
-
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Opens URLs of this machine, whatever HTTP proxy the environment names."""
 
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of our server, started as a user does it, with LiteLLM behind it."""
-    if not LITELLM.exists():
-        pytest.skip("no environment with LiteLLM; ./run_tests.sh makes it")
-    backend, ours = tmp_path_factory.mktemp("litellm"), tmp_path_factory.mktemp("proxy")
-    (backend / "config.yaml").write_text(json.dumps(CONFIG))
-    key = f"sk-{secrets.token_hex(16)}"
-    port, our_port = free_port(), free_port()
-    litellm = [str(LITELLM), "-c", "from litellm import run_server; run_server()", "--config", "config.yaml"]
-    litellm += ["--host", "127.0.0.1", "--port", str(port)]
-    environ = {
-        "OPENAI_API_BASE": f"http://127.0.0.1:{port}/v1",
-        "OPENAI_API_KEY": key,
-        "MODEL": "my-model",
-        "HOST": "127.0.0.1",
-        "PORT": str(our_port),
-    }
-    base_url = f"http://127.0.0.1:{our_port}"
-    with (
-        running(
-            litellm, {**STAYS_HOME, "LITELLM_MASTER_KEY": key}, backend, f"http://127.0.0.1:{port}/health/liveliness"
-        ),
-        running([sys.executable, "-m", "anthropic_proxy", "serve"], environ, ours, f"{base_url}/health"),
-    ):
-        yield base_url
+    port = free_port()
+    base_url = f"http://127.0.0.1:{port}"
+    with litellm_proxy(CONFIG, tmp_path_factory.mktemp("litellm")) as litellm:
+        environ = {
+            "OPENAI_API_BASE": f"{litellm.base_url}/v1",
+            "OPENAI_API_KEY": litellm.key,
+            "MODEL": "my-model",
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+        }
+        command = [sys.executable, "-m", "anthropic_proxy", "serve"]
+        with running(command, environ, tmp_path_factory.mktemp("proxy"), f"{base_url}/health"):
+            yield base_url
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,28 @@ REFUSALS: dict[str, tuple[int, bytes, Failure]] = {
             FINAL,
         ),
     ),
+    "a sign-in of LiteLLM's that Copilot has revoked": (
+        401,
+        openai("litellm.AuthenticationError: AuthenticationError: Github_copilotException - token expired"),
+        Failure(
+            "authentication_error",
+            "Copilot does not accept LiteLLM's sign-in; sign in again with: anthropic-proxy login copilot "
+            "(litellm.AuthenticationError: AuthenticationError: Github_copilotException - token expired)",
+            401,
+            FINAL,
+        ),
+    ),
+    "a sign-in of LiteLLM's that GitHub does not renew": (
+        400,
+        openai("litellm.AuthenticationError: Failed to refresh API key"),
+        Failure(
+            "authentication_error",
+            "Copilot does not accept LiteLLM's sign-in; sign in again with: anthropic-proxy login copilot "
+            "(litellm.AuthenticationError: Failed to refresh API key)",
+            401,
+            FINAL,
+        ),
+    ),
     "no money": (402, openai("Insufficient Balance"), Failure("billing_error", "Insufficient Balance", 402, FINAL)),
     "a quota that is used up": (
         429,

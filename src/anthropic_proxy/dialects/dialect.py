@@ -29,6 +29,9 @@ class Dialect:
     initiator_in_body: bool = False
     """Put those two into the body's `extra_headers`, for LiteLLM to send on to Copilot. LiteLLM names models
     as its owner likes, so that nothing shows which of them are Copilot's: this one is set by hand."""
+    body_headers: tuple[tuple[str, str], ...] = ()
+    """With `initiator_in_body`: what goes into `extra_headers` too, since LiteLLM leaves out its own headers for
+    Copilot wherever there are others. Named in small letters, or LiteLLM sends some of them twice."""
 
     # Length of the reply
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"

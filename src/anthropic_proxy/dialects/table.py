@@ -38,6 +38,13 @@ _DEEPSEEK = Dialect(
     json="object",  # takes `json_object` only
 )
 
+_COPILOT_HEADERS = (
+    ("Copilot-Integration-Id", "vscode-chat"),
+    ("Editor-Version", "vscode/1.107.0"),
+    ("Editor-Plugin-Version", "copilot-chat/0.35.0"),
+    ("Openai-Intent", "conversation-panel"),
+)
+
 DIALECTS: tuple[Entry, ...] = (
     Entry(
         ("api.openai.com", "*.api.openai.com"),
@@ -163,12 +170,7 @@ DIALECTS: tuple[Entry, ...] = (
         Dialect(
             name="copilot",
             # refuses requests that name no editor; the versions are those an editor of 2026 sent (earendil-works/pi)
-            headers=(
-                ("Copilot-Integration-Id", "vscode-chat"),
-                ("Editor-Version", "vscode/1.107.0"),
-                ("Editor-Plugin-Version", "copilot-chat/0.35.0"),
-                ("Openai-Intent", "conversation-panel"),
-            ),
+            headers=_COPILOT_HEADERS,
             initiator=True,  # billing tells a user's prompt from an agent's turn: copilot-api, litellm 1.109.1
             image_urls=False,  # 400 "external image URLs are not supported", ericc-ch/copilot-api#155
             reasoning="effort",  # on some models, a 400 on others: opencode#4468
@@ -185,6 +187,8 @@ DIALECTS: tuple[Entry, ...] = (
             name="litellm",
             reasoning="effort",  # translated for each model: litellm 1.109.1
             pdf="file",  # translated for each model: litellm 1.109.1
+            # `extra_headers` replace all of its own headers for Copilot: litellm 1.105.2, run 2026-11-25
+            body_headers=tuple((name.lower(), value) for name, value in _COPILOT_HEADERS),
             # Gemini's signatures are hidden in the ids, `call_…__thought__…`, and an alias does not tell which
             # model is behind it: litellm 1.109.1
             tool_id="verbatim",

@@ -103,6 +103,11 @@ _BUSY = _Answer("overloaded_error", waits=True)
 _TIMEOUT = _Answer("timeout_error")
 _LIMITED = _Answer("rate_limit_error", waits=True)
 _BAD_KEY = _Answer("authentication_error", "the upstream refused {key}: {text}", retry=False)
+_NO_COPILOT = _Answer(
+    "authentication_error",
+    "Copilot does not accept LiteLLM's sign-in; sign in again with: anthropic-proxy login copilot ({text})",
+    retry=False,
+)
 _NO_MODEL = _Answer("not_found_error", "model: {model} ({text})")
 _NO_PATH = _Answer(
     "api_error", "no /chat/completions at {base}: check OPENAI_API_BASE ({text})", status=502, retry=False
@@ -134,6 +139,9 @@ _RULES: tuple[_Rule, ...] = (
         r"|requires moderation|input was flagged|prompt was flagged",
         _Answer("invalid_request_error", "Blocked by the upstream's content filter: {text}", retry=False),
     ),
+    # LiteLLM, its github_copilot models: Copilot's token is revoked, or GitHub gives no new one. Seen with 1.105.2.
+    _rule({401}, r"github_copilotexception", _NO_COPILOT),
+    _rule({400, 401}, r"failed to refresh api key|failed to get access token", _NO_COPILOT),
     _rule({400}, r"api[ _]key not valid|API_KEY_INVALID|(?:invalid|incorrect)[ _]api[ _]key", _BAD_KEY),
     _rule(
         _BAD,

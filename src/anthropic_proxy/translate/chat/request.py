@@ -60,7 +60,7 @@ def translate(request: MessagesRequest, model: str, dialect: Dialect, client: Cl
     body |= dict(dialect.extra_body)
     body |= _stream_fields(stream, dialect)
     if dialect.initiator_in_body:
-        body["extra_headers"] = headers
+        body["extra_headers"] = {**dict(dialect.body_headers), **headers}
 
     expected = Expected(
         dialect=dialect,
