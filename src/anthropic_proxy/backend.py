@@ -72,6 +72,10 @@ class Backend:
             {"content-type": "application/json", **dict(dialect.headers), **headers, **self._credential(dialect, key)},
         )
 
+    def fetch_models(self, dialect: Dialect) -> AbstractAsyncContextManager[Reply]:
+        """Asks for the model list."""
+        return self.upstream.get("/models", {**dict(dialect.headers), **self._credential(dialect, None)})
+
     async def close(self) -> None:
         """Gives up all connections."""
         await self.upstream.close()
@@ -91,10 +95,7 @@ class Backend:
             if self._probed:
                 return
             try:
-                async with (
-                    asyncio.timeout(PROBE_PATIENCE),
-                    self.upstream.get("/models", self._credential(self._guess(), None)) as reply,
-                ):
+                async with asyncio.timeout(PROBE_PATIENCE), self.fetch_models(self._guess()) as reply:
                     self.notice(reply.headers)
                     self._model_list = loads(await reply.body(LARGEST_MODEL_LIST)) if reply.status == 200 else None
             except UpstreamBroke as broke:
