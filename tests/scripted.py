@@ -96,12 +96,18 @@ def stream(*parts: bytes) -> list[Step]:
 
 
 class ScriptedServer:
-    """Plays scripts on 127.0.0.1, at a port of the system's choice. Use it with `async with`.
+    """Plays scripts on 127.0.0.1 or another `host`, at a port of the system's choice. Use it with `async with`.
 
     `greeting` is played when a connection opens, before any request. `tls` makes it speak TLS.
     """
 
-    def __init__(self, *scripts: Script, greeting: Sequence[Step] = (), tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *scripts: Script,
+        greeting: Sequence[Step] = (),
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         """Connections that were opened."""
@@ -110,13 +116,15 @@ class ScriptedServer:
         self._scripts = scripts
         self._greeting = greeting
         self._tls = tls
+        self._host = host
         self._news = asyncio.Condition()
         self._talks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         """`http://127.0.0.1:port`, without a path."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     async def until(self, condition: Callable[[Self], bool], seconds: float = 5) -> None:
         """Wait until the condition holds. Raises TimeoutError."""
@@ -124,7 +132,7 @@ class ScriptedServer:
             await self._news.wait_for(lambda: condition(self))
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._accept, self._host, 0, ssl=self._tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -15,7 +15,7 @@ from anthropic_proxy.doctor.examine import examine
 from anthropic_proxy.doctor.report import Departure, Report, Row
 from anthropic_proxy.upstream.base import Timeouts
 from anthropic_proxy.upstream.http import HttpUpstream
-from tests.doctor.certificates import AUTHORITY, CERTIFICATE, KEY
+from tests.certificates import AUTHORITY, CERTIFICATE, KEY
 from tests.doctor.model import MODEL, Habits, error, on_a_socket, page, refuses, whole
 from tests.scripted import Close, ScriptedServer, Send, Step, reply
 

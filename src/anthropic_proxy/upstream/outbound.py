@@ -4,7 +4,7 @@ import base64
 import os
 import socket
 import ssl
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import SplitResult, unquote
 from urllib.request import getproxies, proxy_bypass
 
@@ -47,12 +47,15 @@ def proxy_for(url: SplitResult) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        address = ip_address(host.partition("%")[0])
+        address = ip_address(name.partition("%")[0])
     except ValueError:
         return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # Python before 3.13 does not look inside.
     return address.is_loopback or address.is_unspecified
 
 
