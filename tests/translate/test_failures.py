@@ -41,6 +41,13 @@ REFUSALS: dict[str, tuple[int, bytes, Failure]] = {
             FINAL,
         ),
     ),
+    "a wrong key for a LiteLLM that has no database of keys": (
+        400,
+        openai("No connected db."),
+        Failure(
+            "authentication_error", "the upstream refused the proxy's OPENAI_API_KEY: No connected db.", 401, FINAL
+        ),
+    ),
     "a sign-in of LiteLLM's that Copilot has revoked": (
         401,
         openai("litellm.AuthenticationError: AuthenticationError: Github_copilotException - token expired"),

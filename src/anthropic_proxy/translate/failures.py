@@ -142,7 +142,12 @@ _RULES: tuple[_Rule, ...] = (
     # LiteLLM, its github_copilot models: Copilot's token is revoked, or GitHub gives no new one. Seen with 1.105.2.
     _rule({401}, r"github_copilotexception", _NO_COPILOT),
     _rule({400, 401}, r"failed to refresh api key|failed to get access token", _NO_COPILOT),
-    _rule({400}, r"api[ _]key not valid|API_KEY_INVALID|(?:invalid|incorrect)[ _]api[ _]key", _BAD_KEY),
+    # The last is LiteLLM 1.105 without a database, where only the master key is right.
+    _rule(
+        {400},
+        r"api[ _]key not valid|API_KEY_INVALID|(?:invalid|incorrect)[ _]api[ _]key|^no connected db\b",
+        _BAD_KEY,
+    ),
     _rule(
         _BAD,
         VISION_REFUSED.pattern,
