@@ -69,7 +69,7 @@ def quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
-_PLAIN = re.compile(r"[\w.,:/@%+=-]*", re.ASCII)
+_PLAIN = re.compile(r"[\w.,:/@%+-]*", re.ASCII)
 """Values that need no quotes, in a shell either."""
 
 

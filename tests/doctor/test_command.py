@@ -123,6 +123,20 @@ async def test_json_is_one_object(tmp_path: Path) -> None:
     assert (report["problems"], report["written"]) == ([], None)
 
 
+async def test_a_dead_proxy_in_the_environment_does_not_matter_to_this_machine(tmp_path: Path) -> None:
+    async with ScriptedServer(on_a_socket(Habits())) as server:
+        done = await doctor(
+            cwd=tmp_path,
+            OPENAI_API_BASE=f"{server.url}/v1",
+            MODEL=MODEL,
+            BACKEND="plain",
+            HTTP_PROXY="http://127.0.0.1:9",
+        )
+    assert done.code == 0
+    assert "Note: HTTP_PROXY catches 127.0.0.1 and localhost" in done.out
+    assert "export NO_PROXY=127.0.0.1,localhost,::1" in done.out
+
+
 WRONG: dict[str, tuple[dict[str, str], str]] = {
     "no backend": ({}, "OPENAI_API_BASE: missing; set it to "),
     "a literal ${VAR}": (

@@ -79,11 +79,11 @@ def judge_streaming(known: Known, answers: Sequence[Answer]) -> Finding:
         return Finding("no", "a stream without text", facts)
     spread = times[-1] - times[0]
     told = f"{len(times)} pieces in {spread:.2f} s, the first after {times[0]:.2f} s"
+    if len(set(times)) >= 3 and spread >= BUFFERED_SHARE * times[-1]:
+        return Finding("yes", told, facts)
     if answer.seconds < TELLING:
         return Finding("yes", f"{told}; too quick to see if anything is held back", facts)
-    if len(set(times)) < 3 or spread < BUFFERED_SHARE * times[-1]:
-        return Finding("part", f"{told}: something on the way holds the stream back", facts)
-    return Finding("yes", told, facts)
+    return Finding("part", f"{told}: something on the way holds the stream back", facts)
 
 
 def _text_times(answer: Answer) -> list[float]:
