@@ -15,8 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from anthropic_proxy import __version__
-from anthropic_proxy.cli import banner, read_env_file
-from anthropic_proxy.config import Settings, SettingsError
+from anthropic_proxy.cli import banner
+from anthropic_proxy.config import Settings
 
 BACKEND = "http://127.0.0.1:9/v1"
 """Nothing listens on that port, and nothing asks."""
@@ -178,35 +178,6 @@ def test_the_banner_shows(settings: Settings, part: str) -> None:
     shown = banner(settings, 3000)
     assert part in shown
     assert "very-secret" not in shown
-
-
-ENV_FILES = {
-    "plain lines": ("A=1\nB=2\n", {"A": ("1", 1), "B": ("2", 2)}),
-    "quotes, comments and export": ("# keys\nexport A='x y' # why\n", {"A": ("x y", 2)}),
-    "a reference to an earlier line": ("A=1\nB=${A}2\n", {"A": ("1", 1), "B": ("12", 2)}),
-    "a reference to the environment, which wins": ("HOME=x\nA=${HOME}\n", {"HOME": ("x", 1), "A": ("/home/me", 2)}),
-    "a reference to nothing stays for all to see": ("A=${NOTHING}\n", {"A": ("${NOTHING}", 1)}),
-    "a name without a value is no setting": ("A\nB=2\n", {"B": ("2", 2)}),
-    "a byte order mark": ("\ufeffA=1\n", {"A": ("1", 1)}),
-}
-
-
-@pytest.mark.parametrize(("text", "expected"), ENV_FILES.values(), ids=ENV_FILES.keys())
-def test_env_file(text: str, expected: dict[str, tuple[str, int]], tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.write_text(text, encoding="utf-8")
-    assert read_env_file(path, {"HOME": "/home/me"}) == expected
-
-
-def test_no_env_file_is_no_trouble(tmp_path: Path) -> None:
-    assert read_env_file(tmp_path / ".env", {}) == {}
-
-
-def test_an_env_file_that_is_no_text(tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsError, match="cannot be read"):
-        read_env_file(path, {})
 
 
 def test_asking_for_the_version_loads_no_web_framework() -> None:

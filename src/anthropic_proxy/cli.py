@@ -1,18 +1,17 @@
 """`anthropic-proxy`: flags over environment over `.env`, then the server."""
 
 import os
-import re
 import sys
 from collections.abc import Mapping
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from dotenv.parser import parse_stream
 
 from anthropic_proxy import __version__
 from anthropic_proxy.config import Settings, SettingsError, corrections
+from anthropic_proxy.doctor.command import doctor
+from anthropic_proxy.env_file import read_env_file
 
 WRONG_SETTING = 2
 CANNOT_LISTEN = 1
@@ -91,6 +90,9 @@ def serve(
     _serve(settings, corrections(settings, environ))
 
 
+app.command("doctor")(doctor)
+
+
 def _serve(settings: Settings, notices: list[str]) -> None:
     # Here and not above, because FastAPI and the HTTP client take half a second to import.
     from anthropic_proxy.server import process
@@ -129,40 +131,6 @@ def banner(settings: Settings, port: int) -> str:
             f"  export ANTHROPIC_AUTH_TOKEN={token}",
         ]
     )
-
-
-_REFERENCE = re.compile(r"\$\{(\w+)\}")
-
-
-def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, tuple[str, int]]:
-    """Variables in a `.env` file, each with its value and line. No file, no variables.
-
-    `${NAME}` stands for an earlier variable of the file or one of `environ`. One that nobody knows
-    stays as it is, for Settings to complain of. Raises SettingsError for a line that makes no sense.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(str(path), f": cannot be read: {error}") from None
-    found: dict[str, tuple[str, int]] = {}
-    for binding in parse_stream(StringIO(text)):
-        original = binding.original
-        # The parser counts the blank lines before a statement as part of it.
-        line = original.line + original.string.removesuffix(original.string.lstrip()).count("\n")
-        if binding.error:
-            raise SettingsError(str(path), f": line {line} is not NAME=value")
-        if binding.key is None or binding.value is None:
-            continue
-        value = _REFERENCE.sub(lambda match: _lookup(match, environ, found), binding.value)
-        found[binding.key] = (value, line)
-    return found
-
-
-def _lookup(match: re.Match[str], environ: Mapping[str, str], found: Mapping[str, tuple[str, int]]) -> str:
-    name = match[1]
-    return environ.get(name) or found.get(name, (match[0], 0))[0]
 
 
 def _origin(variable: str, flags: Mapping[str, str], written: Mapping[str, tuple[str, int]]) -> str:
