@@ -193,7 +193,7 @@ async def test_five_mistakes_have_five_messages_and_none_a_traceback(tmp_path: P
     assert [done.err for done in mistakes] == [""] * 5
 
 
-async def test_a_model_of_the_command_line_replaces_all_that_are_set(tmp_path: Path) -> None:
+async def test_a_model_of_the_command_line_is_the_only_one_asked(tmp_path: Path) -> None:
     async with ScriptedServer(on_a_socket(Habits(models=("x",)))) as server:
         done = await doctor(
             *("--json", "--model", "x"),
@@ -203,7 +203,12 @@ async def test_a_model_of_the_command_line_replaces_all_that_are_set(tmp_path: P
             COMPLETION_MODEL="c",
         )
     assert {json.loads(request.body)["model"] for request in server.requests if request.body} == {"x"}
-    assert json.loads(done.out)["model"] == "x"
+    report = json.loads(done.out)
+    assert report["model"] == "x"
+    assert [(note["name"], note["remedy"]) for note in report["notes"]] == [
+        ("other_model", "examine it with --model r"),
+        ("other_model", "examine it with --model c"),
+    ]
 
 
 @contextmanager

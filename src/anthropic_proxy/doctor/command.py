@@ -36,7 +36,7 @@ def doctor(
 ) -> None:
     """Find out what the backend can do, what is wrong with the settings, and which would fit.
 
-    Asks about 30 small questions. Exit code: 0 if Claude Code can work with the backend, 1 if not, 2 if the
+    Asks about 25 small questions. Exit code: 0 if Claude Code can work with the backend, 1 if not, 2 if the
     settings are wrong.
     """
     flags = {"OPENAI_API_BASE": backend_url, "MODEL": model, "BACKEND": backend}
@@ -61,9 +61,6 @@ def _run(asked: _Asked) -> int:
     try:
         written = read_env_file(Path(ENV_FILE), os.environ)
         environ = {**{name: value for name, (value, _) in written.items()}, **os.environ, **asked.flags}
-        if "MODEL" in asked.flags:
-            # The model asked about, whatever others the settings name for single purposes.
-            environ |= {"REASONING_MODEL": "", "COMPLETION_MODEL": ""}
         settings = Settings.from_env(environ)
         report = _examined(settings, environ, asked)
     except SettingsError as error:

@@ -262,6 +262,16 @@ def of_loop(settings: Settings) -> Diagnosis | None:
     )
 
 
+def of_other_models(settings: Settings, model: str) -> list[Diagnosis]:
+    """Models that the settings name and that are not the one examined."""
+    named = {name: getattr(settings, name) for name in ("model", "reasoning_model", "completion_model")}
+    return [
+        Diagnosis("other_model", f"{name.upper()}={other} was not asked", f"examine it with --model {other}")
+        for name, other in named.items()
+        if other and other != model
+    ]
+
+
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 

@@ -16,6 +16,7 @@ from anthropic_proxy.doctor.diagnosis import (
     of_break,
     of_correction,
     of_loop,
+    of_other_models,
     of_proxy_variables,
 )
 from anthropic_proxy.doctor.exchange import Answer, Bench, clipped
@@ -121,6 +122,7 @@ class _Examination:
         route = Route(model, CHAT, model == settings.reasoning_model)
         expected = await self._backend.dialect(route)
         self._report.dialect = expected.name
+        self._report.notes += of_other_models(settings, model)
         self._show.title(self._report)
         self._add("reachable", reached)
         await self._probe_all(route, expected, place._replace(model=model))
