@@ -32,6 +32,7 @@ docs:  ## rewrite the generated pages of docs/
 lock:  ## resolve the requirements anew; `make lock UPGRADE=--upgrade` takes the newest of all
 	$(COMPILE) pyproject.toml --output-file requirements/base.txt
 	$(COMPILE) pyproject.toml requirements/dev.in --constraint requirements/base.txt --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml requirements/setup.in --output-file requirements/setup.txt
 	$(COMPILE) requirements/litellm.in --output-file requirements/litellm.txt
 	$(COMPILE) requirements/sdk-0.60.in --output-file requirements/sdk-0.60.txt
 	$(COMPILE) requirements/sdk-1.17.in --output-file requirements/sdk-1.17.txt

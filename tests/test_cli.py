@@ -15,8 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from anthropic_proxy import __version__
-from anthropic_proxy.cli import banner
 from anthropic_proxy.config import Settings
+from anthropic_proxy.server.banner import banner
 
 BACKEND = "http://127.0.0.1:9/v1"
 """Nothing listens on that port, and nothing asks."""

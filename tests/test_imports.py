@@ -23,6 +23,7 @@ RUNGS: tuple[set[str], ...] = (
     {"server"},
     {"copilot", "demo", "doctor"},
     {"up"},
+    {"launcher"},
     {"cli", "__main__", "__init__"},
 )
 """Top names of the package, lowest first. A module imports from its own rung and those below."""

@@ -10,8 +10,13 @@ import typer
 
 from anthropic_proxy import __version__
 from anthropic_proxy.config import Settings, SettingsError, corrections
+from anthropic_proxy.copilot.commands import login, logout, status
+from anthropic_proxy.demo.command import demo
 from anthropic_proxy.doctor.command import doctor
 from anthropic_proxy.env_file import read_env_file
+from anthropic_proxy.launcher.command import PASS_ON, claude, env
+from anthropic_proxy.server.banner import banner
+from anthropic_proxy.up.command import up
 
 WRONG_SETTING = 2
 CANNOT_LISTEN = 1
@@ -91,6 +96,13 @@ def serve(
 
 
 app.command("doctor")(doctor)
+app.command("up")(up)
+app.command("claude", context_settings=PASS_ON)(claude)
+app.command("env")(env)
+app.command("demo")(demo)
+app.command("login")(login)
+app.command("logout")(logout)
+app.command("status")(status)
 
 
 def _serve(settings: Settings, notices: list[str]) -> None:
@@ -108,29 +120,6 @@ def _serve(settings: Settings, notices: list[str]) -> None:
         _give_up(f"cannot listen on {settings.host} port {settings.port}: {_reason(error)}", CANNOT_LISTEN)
     typer.echo(banner(settings, sockets[0].getsockname()[1]))
     process.run(settings, create_app(settings, upstream), sockets, notices)
-
-
-def banner(settings: Settings, port: int) -> str:
-    """What the user reads at the start: where the proxy is, what is behind it, how to use it."""
-    chosen = {name: getattr(settings, name) for name in ("model", "reasoning_model", "completion_model")}
-    models = ", ".join(f"{name.upper()}={value}" for name, value in chosen.items() if value)
-    # A wildcard is no address to connect to.
-    host = "localhost" if settings.host in ("0.0.0.0", "::", "") else settings.host
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    token = "anything"
-    if settings.forward_key:
-        token = "<your key for the backend>"
-    if settings.proxy_api_key is not None:
-        token = "<the PROXY_API_KEY>"
-    return "\n".join(
-        [
-            f"anthropic-proxy {__version__}: {address} -> {settings.openai_api_base}",
-            f"models: {models or 'as the client asks'}",
-            "To point a client at it:",
-            f"  export ANTHROPIC_BASE_URL={address}",
-            f"  export ANTHROPIC_AUTH_TOKEN={token}",
-        ]
-    )
 
 
 def _origin(variable: str, flags: Mapping[str, str], written: Mapping[str, tuple[str, int]]) -> str:

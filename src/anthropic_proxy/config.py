@@ -60,6 +60,11 @@ class Settings(BaseModel):
     completion_model: str | None = Field(
         default=None, description="Model for requests without thinking. Without it, `MODEL` serves them."
     )
+    client_models: str = Field(
+        default="",
+        description="Names with commas between them. A request for one of these models gets it, whatever the three "
+        "above say. `up` lists the models of `config.yaml` here, if none of the three is set.",
+    )
 
     host: str = Field(
         default="127.0.0.1",
@@ -166,6 +171,11 @@ class Settings(BaseModel):
         if value is not None and not all("!" <= char <= "~" for char in value.get_secret_value()):
             raise ValueError
         return value
+
+    @property
+    def models_by_name(self) -> frozenset[str]:
+        """The names in CLIENT_MODELS."""
+        return frozenset(filter(None, map(str.strip, self.client_models.split(","))))
 
     @property
     def max_body(self) -> int:

@@ -22,8 +22,10 @@ class Route(NamedTuple):
 def route_for(settings: Settings, request: MessagesRequest) -> Route:
     """REASONING_MODEL for requests with thinking on, COMPLETION_MODEL for the others, MODEL for both.
 
-    With none of them set, the client's own choice goes upstream as it is.
+    With none of them set, the client's own choice goes upstream as it is; so it does if CLIENT_MODELS lists it.
     """
+    if settings.client_models and request["model"] in settings.models_by_name:
+        return Route(request["model"], CHAT, False)
     thinking = thinking_on(request)
     special = settings.reasoning_model if thinking else settings.completion_model
     model = special or settings.model or request["model"]

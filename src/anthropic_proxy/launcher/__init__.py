@@ -1,0 +1,1 @@
+"""`anthropic-proxy claude` and `anthropic-proxy env`: Claude Code on the proxy."""

@@ -1,0 +1,1 @@
+"""`anthropic-proxy up`: LiteLLM and the proxy, started in sequence, watched, and stopped together."""

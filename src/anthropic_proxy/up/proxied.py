@@ -1,0 +1,24 @@
+"""The proxy as a child of `up`: its settings are in the environment, its sockets are inherited."""
+
+import os
+import socket
+import sys
+
+from anthropic_proxy.config import Settings
+from anthropic_proxy.server import process
+from anthropic_proxy.server.app import create_app, http_upstream
+
+WRONG_SETTING = 2
+
+
+def main() -> None:
+    """Serves on the file descriptors that the arguments name."""
+    sockets = [socket.socket(fileno=int(descriptor)) for descriptor in sys.argv[1:]]
+    settings = Settings.from_env(os.environ)
+    try:
+        upstream = http_upstream(settings)
+    except ValueError as error:
+        # Certificates or an HTTP proxy that cannot be used.
+        print(error, file=sys.stderr)
+        sys.exit(WRONG_SETTING)
+    process.run(settings, create_app(settings, upstream), sockets, [])
