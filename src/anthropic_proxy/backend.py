@@ -17,6 +17,12 @@ from anthropic_proxy.wire.json import InvalidJson, loads
 PROBE_PATIENCE = 2.0
 """Seconds to wait for the model list of a backend nobody has described."""
 
+MOST_LOOKS = 3
+"""Replies whose headers are looked at: the model list's, a refusal's and a proper one's may differ."""
+
+MOST_SETTLED = 1024
+"""Models whose dialect is kept: clients name models as they like."""
+
 LARGEST_MODEL_LIST = 16 * 2**20
 """Bytes."""
 
@@ -38,11 +44,25 @@ class Backend:
         self._model_list: object = None
         self._learned: dict[str, dict[str, Any]] = {}
         """Changed fields of the dialect, by model."""
+        self._settled: dict[tuple[str, bool], Dialect] = {}
+        """Dialects by model and `Route.reasoning`, kept until something is learned: each request asks."""
+        self._unknown = self._name is None and "name" not in self._overrides and needs_probe(upstream.base_url)
+        """May a reply's headers still tell who answers?"""
+        self._looks = 0
 
     async def dialect(self, route: Route) -> Dialect:
         """The dialect to speak for this route, with all that was learned of its model."""
         if not self._probed:
             await self._probe()
+        asked = (route.model, route.reasoning)
+        settled = self._settled.get(asked)
+        if settled is None:
+            if len(self._settled) >= MOST_SETTLED:
+                self._settled.clear()
+            settled = self._settled[asked] = self._settle(route)
+        return settled
+
+    def _settle(self, route: Route) -> Dialect:
         dialect = dialect_for(self.upstream.base_url, route.model, name=self._name, overrides=self._overrides)
         changes = dict(self._learned.get(route.model, {}))
         if dialect.context_window is None and self._model_list is not None:
@@ -54,13 +74,15 @@ class Backend:
     def learn(self, model: str, changes: Mapping[str, object]) -> None:
         """Remembers changes to the dialect for `model`."""
         self._learned.setdefault(model, {}).update(changes)
+        self._settled.clear()
 
     def notice(self, headers: Mapping[str, str]) -> None:
-        """Looks at a reply's headers, which may tell who answers."""
-        if self._name is None and not self._overrides.get("name"):
-            name = recognise_headers(headers)
-            if name is not None and needs_probe(self.upstream.base_url):
-                self._name = name
+        """Looks at the first replies' headers, which may tell who answers."""
+        if self._unknown:
+            self._looks += 1
+            self._name = recognise_headers(headers)
+            self._unknown = self._name is None and self._looks < MOST_LOOKS
+            self._settled.clear()
 
     def post(
         self, route: Route, dialect: Dialect, body: bytes, headers: Mapping[str, str], key: str | None
@@ -105,6 +127,8 @@ class Backend:
                 pass
             if self._name is None and self._model_list is not None:
                 self._name = recognise_models(self._model_list)
+            self._unknown = self._unknown and self._name is None
+            self._settled.clear()
             self._probed = True
 
     def _guess(self) -> Dialect:
