@@ -13,7 +13,7 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from itertools import pairwise
@@ -26,6 +26,13 @@ from anthropic_proxy import config
 from anthropic_proxy.config import Settings
 from anthropic_proxy.dialects import DIALECTS, MODEL_RULES, PLAIN, Dialect, Entry, table
 from anthropic_proxy.dialects.overrides import allowed, value_text
+from anthropic_proxy.errors import STATUS
+from anthropic_proxy.translate import fields as top_level
+from anthropic_proxy.translate.chat import blocks
+from anthropic_proxy.translate.chat.assistant import ASSISTANT_BLOCKS
+from anthropic_proxy.translate.chat.parts import USER_PARTS
+from anthropic_proxy.translate.chat.stop_reasons import BROKEN, STOP_REASONS
+from anthropic_proxy.translate.chat.tool_results import RESULT_PARTS
 
 DOCS = Path(__file__).parent
 MARK = "<!-- Generated from here on by docs/generate.py: change the source and run `make docs`. -->"
@@ -191,7 +198,72 @@ def _setting_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-PAGES: tuple[tuple[str, Callable[[], str]], ...] = (("backends.md", backends), ("environment.md", environment))
+def mapping() -> str:
+    return "\n".join([*_top_level_section(), *_blocks_section(), *_ends_section()])
+
+
+def _top_level_section() -> Iterator[str]:
+    yield "## Fields of a request\n"
+    yield f"Used: {_names(top_level.USED)}.\n"
+    yield "| Field | What becomes of it | Why |"
+    yield "|---|---|---|"
+    for name, (_, why) in top_level.REFUSED.items():
+        yield f"| `{name}` | refused | {_cell(why)} |"
+    for name, why in top_level.DROPPED.items():
+        yield f"| `{name}` | dropped and named | {_cell(why)} |"
+    for name, why in top_level.IGNORED.items():
+        yield f"| `{name}` | ignored | {_cell(why)} |"
+    yield "| any other | dropped and named | a client newer than the proxy must not break |\n"
+
+
+def _blocks_section() -> Iterator[str]:
+    sent = "sent"
+    yield "## Blocks\n"
+    yield "| Block | In a user message | In an assistant message |"
+    yield "|---|---|---|"
+    user = dict.fromkeys([*USER_PARTS, "tool_result"], sent) | _left_out(blocks.USER_SILENT, blocks.USER_REFUSED)
+    assistant = dict.fromkeys(ASSISTANT_BLOCKS, sent) | _left_out(blocks.ASSISTANT_SILENT, blocks.ASSISTANT_REFUSED)
+    for name in sorted(user.keys() | assistant.keys()):
+        told = "sent with its call" if name.endswith("_tool_result") else "dropped and named"
+        yield f"| `{name}` | {user.get(name, 'refused')} | {assistant.get(name, told)} |"
+    yield "| any other | refused | dropped and named |\n"
+    yield f"Inside a `tool_result`: {_names(RESULT_PARTS)}. Any other block there is refused.\n"
+
+
+def _left_out(silent: Mapping[str, str], refused: Mapping[str, str]) -> dict[str, str]:
+    """What the tables say of blocks that no message is made of."""
+    return (
+        {name: f"says nothing by itself: {why}" for name, why in silent.items()}
+        | {name: f"dropped and named: {why}" for name, why in blocks.DROPPED.items()}
+        | {name: f"refused: {why}" for name, why in refused.items()}
+    )
+
+
+def _ends_section() -> Iterator[str]:
+    yield "## Why a reply ended\n"
+    yield "Finish reasons in small letters. `tool_use` is said only where there was a call.\n"
+    yield "| Finish reason | Stop reason |"
+    yield "|---|---|"
+    for reason, meaning in STOP_REASONS.items():
+        yield f"| `{reason}` | {'an error: the model or its server failed' if meaning == BROKEN else _code(meaning)} |"
+    yield "| any other, or none after `[DONE]` | `end_turn` |\n"
+    yield "## Errors\n"
+    yield "| Type | Status |"
+    yield "|---|---|"
+    for name, status in STATUS.items():
+        yield f"| `{name}` | {status} |"
+    yield ""
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(_code, sorted(names)))
+
+
+PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("backends.md", backends),
+    ("environment.md", environment),
+    ("mapping.md", mapping),
+)
 
 
 def current(file: str, write: Callable[[], str]) -> str:
