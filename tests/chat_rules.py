@@ -34,7 +34,11 @@ FIELDS = frozenset(
 
 def faults(body: dict[str, Any], *, mid_system: bool = False) -> list[str]:
     """What is wrong with a request, in words. `mid_system`: the backend takes system messages at any place."""
-    return [*_unknown(body.keys(), FIELDS, "the body"), *_order(body["messages"], mid_system), *_shapes(body["messages"])]
+    return [
+        *_unknown(body.keys(), FIELDS, "the body"),
+        *_order(body["messages"], mid_system),
+        *_shapes(body["messages"]),
+    ]
 
 
 def _unknown(keys: Any, known: Any, where: str) -> Iterator[str]:

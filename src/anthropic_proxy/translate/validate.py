@@ -56,16 +56,16 @@ BLOCK_FIELDS: dict[str, dict[str, type]] = {
 }
 """What a block must hold. A type that is not here is judged by the table that translates it."""
 
+COMMON_BLOCK_FIELDS: dict[str, type] = {"cache_control": dict, "tool_use_id": str, "toolset_name": str}
+"""What the translator reads of a block of any type, if it is there."""
+
 OPTIONAL_BLOCK_FIELDS: dict[str, dict[str, type]] = {
     "document": {"title": str, "context": str},
     "thinking": {"thinking": str, "signature": str},
     "redacted_thinking": {"data": str},
     "compaction": {"content": str},
 }
-"""What else the translator reads of a block, if it is there."""
-
-COMMON_BLOCK_FIELDS: dict[str, type] = {"cache_control": dict, "tool_use_id": str, "toolset_name": str}
-"""What it reads of a block of any type."""
+"""What else it reads of some."""
 
 TOOL_FIELDS: dict[str, type] = {
     "type": str,
@@ -201,6 +201,8 @@ def _block(block: object, path: str, number: int) -> None:
     kind = block.get("type")
     if not isinstance(kind, str):
         raise InvalidRequest(f"{path}.{number}.type: Field required")
+    if kind == "text" and type(block.get("text")) is str and len(block) == 2:
+        return  # Nearly all blocks are such.
     place = f"{path}.{number}."
     _fields(block, BLOCK_FIELDS.get(kind, {}), place, required=True)
     _fields(block, OPTIONAL_BLOCK_FIELDS.get(kind, {}), place)

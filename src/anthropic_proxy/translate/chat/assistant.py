@@ -1,6 +1,7 @@
 """Assistant turns: text, calls and earlier reasoning as assistant messages."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from anthropic_proxy.errors import UnsupportedBlock
 from anthropic_proxy.translate.chat import parts as part
@@ -15,6 +16,13 @@ from anthropic_proxy.wire.chat import ChatMessage
 from anthropic_proxy.wire.json import InvalidJson, dumps, loads
 
 
+class _Use(NamedTuple):
+    """A call, and the block it comes from."""
+
+    call: Call
+    block: Block
+
+
 class AssistantTurn:
     """The messages of one assistant turn, which tools run by another server split into several.
 
@@ -23,15 +31,17 @@ class AssistantTurn:
 
     def __init__(self, blocks: list[Placed], conversion: Conversion) -> None:
         self.messages: list[ChatMessage] = []
-        self.calls: list[Call] = []
-        """The calls that the next turn has to answer, in order."""
         self._conversion = conversion
         self._results = {each.block["tool_use_id"]: each.block for each in blocks if is_server_result(each.block)}
         self._texts: list[str] = []
         self._cited = False
-        self._uses: list[Block] = []
-        """The `tool_use` blocks of `calls`."""
+        self._uses: list[_Use] = []
         self._thinking: list[Block] = []
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls that the next turn has to answer, in order."""
+        return [use.call for use in self._uses]
 
     def add(self, placed: Placed) -> None:
         """Takes in a block. Raises UnsupportedBlock."""
@@ -43,17 +53,8 @@ class AssistantTurn:
 
     def close(self, cleared: bool) -> None:
         """Makes the last message. `cleared`: the client's context management takes this turn's thinking away."""
-        if not self._texts and not self.calls:
-            return
-        conversion = self._conversion
-        message = self._message(self.calls, self._uses)
-        call_ids = [block["id"] for block in self._uses]
-        reasoning = reasoning_back(self._thinking, conversion.dialect, conversion.model, call_ids, cleared)
-        for entry, call_id in zip(message.get("tool_calls", []), call_ids, strict=True):
-            entry.update(reasoning.calls.get(call_id, {}))
-        if reasoning.parts:
-            message["content"] = [*reasoning.parts, *([text(message["content"])] if message["content"] else [])]
-        self.messages.append({**message, **reasoning.message})
+        if self._texts or self._uses:
+            self._append(self._uses, [] if cleared else self._thinking)
 
     def say(self, placed: Placed) -> None:
         """A text. Texts with citations are pieces of one, and are joined as they are."""
@@ -67,39 +68,47 @@ class AssistantTurn:
 
     def call(self, placed: Placed) -> None:
         """A call, whose result the next turn holds."""
-        self.calls.append(self._conversion.new_call(placed.block))
-        self._uses.append(placed.block)
+        self._uses.append(_Use(self._conversion.new_call(placed.block), placed.block))
 
     def server_call(self, placed: Placed) -> None:
-        """A call that another server ran: told as a call and its result, the only shape models know."""
-        call = self._conversion.new_call(placed.block)
+        """A call that another server ran: told as a call and its result, the only shape models know.
+
+        The turn's reasoning goes with what the model itself said, at the end.
+        """
+        use = _Use(self._conversion.new_call(placed.block), placed.block)
         result = rendered_server_result(self._results[placed.block["id"]])
-        self.messages.append(self._message([call], [placed.block]))
-        self.messages.append(tool_message(call, [result], self._conversion.dialect))
+        self._append([use], [])
+        self.messages.append(tool_message(use.call, [result], self._conversion.dialect))
         self._texts, self._cited = [], False
 
     def think(self, placed: Placed) -> None:
         """Earlier reasoning, for backends that want it back."""
         self._thinking.append(placed.block)
 
-    def _message(self, calls: list[Call], uses: list[Block]) -> ChatMessage:
-        """An assistant message. Its content is never a list of texts: Ollama takes lists apart, and Claude on
-        Copilot and DeepSeek on NVIDIA repeat them."""
-        dialect = self._conversion.dialect
-        content: str | None = ("" if self._cited else "\n\n").join(self._texts)
-        if not content and calls:
-            content = None if dialect.null_content else dialect.empty_content
-        message: ChatMessage = {"role": "assistant", "content": content}
-        if calls:
+    def _append(self, uses: list[_Use], thinking: list[Block]) -> None:
+        """Appends a message of the texts so far and these calls, with its reasoning.
+
+        Its content is never a list of texts: Ollama takes lists apart, and Claude on Copilot and DeepSeek on
+        NVIDIA repeat them.
+        """
+        dialect, model = self._conversion.dialect, self._conversion.model
+        said = ("" if self._cited else "\n\n").join(self._texts)
+        nothing = None if dialect.null_content else dialect.empty_content
+        reasoning = reasoning_back(thinking, dialect, model, [use.block["id"] for use in uses])
+        message: ChatMessage = {"role": "assistant", "content": said or nothing}
+        if reasoning.parts:
+            message["content"] = [*reasoning.parts, *([text(said)] if said else [])]
+        if uses:
             message["tool_calls"] = [
                 {
-                    "id": call.sent_id,
+                    "id": use.call.sent_id,
                     "type": "function",
-                    "function": {"name": call.name, "arguments": arguments(block.get("input"))},
+                    "function": {"name": use.call.name, "arguments": arguments(use.block.get("input"))},
+                    **reasoning.calls.get(use.block["id"], {}),
                 }
-                for call, block in zip(calls, uses, strict=True)
+                for use in uses
             ]
-        return message
+        self.messages.append({**message, **reasoning.message})
 
 
 def _no_image(block: Block, path: str, conversion: Conversion) -> list[Part]:

@@ -55,7 +55,6 @@ def is_server_result(block: Block) -> bool:
     return str(block["type"]).endswith("_tool_result") and block["type"] not in DROPPED
 
 
-def is_empty(block: Block) -> bool:
-    """Is it white space alone, which several backends refuse, or the summary of a compaction that failed?"""
-    said = {"text": "text", "compaction": "content"}.get(block["type"])
-    return said is not None and not (block.get(said) or "").strip()
+def is_blank(text: str | None) -> bool:
+    """Is there nothing to read? Several backends refuse white space alone."""
+    return not text or text.isspace()

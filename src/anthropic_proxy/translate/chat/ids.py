@@ -50,7 +50,7 @@ def _unwrapped(call_id: str) -> str:
         return call_id
     packed = call_id[len(_WRAPPED) + 7 :]
     try:
-        return base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode()
+        return base64.b64decode(packed + "=" * (-len(packed) % 4), b"-_", validate=True).decode() or call_id
     except (binascii.Error, ValueError):
         return call_id
 

@@ -4,6 +4,7 @@ Each turn is translated from itself and what came before it, never from what fol
 prompt's prefix stays the same from request to request and the upstream's cache finds it.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from anthropic_proxy.translate.chat.cache import last_control, message_marks, pa
 from anthropic_proxy.translate.chat.conversion import Call, Conversion, Part
 from anthropic_proxy.translate.chat.parts import user_parts
 from anthropic_proxy.translate.chat.tool_results import Content, orphan_parts, tool_content, tool_message
-from anthropic_proxy.translate.chat.turns import Placed, Turn
+from anthropic_proxy.translate.chat.turns import Place, Placed, Turn
 from anthropic_proxy.wire.chat import ChatMessage
 
 INTERRUPTED = "(no result: the call was interrupted)"
@@ -77,16 +78,19 @@ class Assembly:
         moved = self._answer_calls()
         parts: list[Part] = []
         said: list[Placed] = []
+        last_text: list[Part] = []
         for placed in blocks:
-            if placed.path in moved:
-                parts += moved[placed.path]
+            if placed.place in moved:
+                parts += moved[placed.place]
                 continue
-            if placed.path in orphans:
-                parts += orphan_parts(placed, self._conversion)
+            if placed.place in orphans:
+                made = orphan_parts(placed, self._conversion)
             else:
-                parts += user_parts(placed.block, placed.path, self._conversion)
+                made = user_parts(placed.block, placed.path, self._conversion)
+            parts += made
             said.append(placed)
-            self._conversion.marks += part_marks(parts, last_control([placed.block]), self._dialect)
+            last_text = [item for item in (*last_text, *made) if item["type"] == "text"][-1:]
+            self._conversion.marks += part_marks(last_text, last_control([placed.block]), self._dialect)
         if parts:
             self._append_user(parts, last_control([placed.block for placed in said]))
 
@@ -111,27 +115,32 @@ class Assembly:
             return parts
         return "\n\n".join(item["text"] for item in parts)
 
-    def _match_results(self, blocks: list[Placed]) -> set[str]:
-        """Gives each result to its call. Returns the paths of those that answer no call of the turn before."""
-        orphans = set()
+    def _match_results(self, blocks: list[Placed]) -> set[Place]:
+        """Gives each result to its call. Returns the places of those that answer no call of the turn before."""
+        waiting: dict[str, deque[_Waiting]] = {}
+        for each in self._waiting:
+            waiting.setdefault(each.call.call_id, deque()).append(each)
+        orphans: set[Place] = set()
         for placed in blocks:
             if placed.block["type"] != "tool_result":
                 continue
-            answered = [each for each in self._waiting if each.call.call_id == placed.block["tool_use_id"]]
-            if not answered:
-                orphans.add(placed.path)
+            calls = waiting.get(placed.block["tool_use_id"])
+            if calls is None:
+                orphans.add(placed.place)
                 continue
-            next((each for each in answered if not each.results), answered[0]).results.append(placed)
+            calls[0].results.append(placed)
+            if len(calls) > 1:  # a damaged history: one id for several calls, which are answered in turn
+                calls.popleft()
         return orphans
 
-    def _answer_calls(self) -> dict[str, list[Part]]:
-        """One tool message a call, in the order of the calls. Returns the media that each result moves on, by path."""
-        moved: dict[str, list[Part]] = {}
+    def _answer_calls(self) -> dict[Place, list[Part]]:
+        """One tool message a call, in the order of the calls. Returns the media that each result moves on."""
+        moved: dict[Place, list[Part]] = {}
         waiting, self._waiting = self._waiting, []
         for call, results in ((each.call, each.results) for each in waiting):
             contents: list[Content] = []
             for placed in results:
-                content, moved[placed.path] = tool_content(placed, call, self._conversion)
+                content, moved[placed.place] = tool_content(placed, call, self._conversion)
                 contents.append(content)
             self._append(tool_message(call, contents or [self._interrupted(call)], self._dialect), results)
         return moved

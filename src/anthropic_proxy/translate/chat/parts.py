@@ -12,7 +12,7 @@ from typing import Any
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import UnsupportedBlock
-from anthropic_proxy.translate.chat.blocks import USER_REFUSED
+from anthropic_proxy.translate.chat.blocks import USER_REFUSED, is_blank
 from anthropic_proxy.translate.chat.conversion import Conversion, Part, PartMaker, text
 from anthropic_proxy.translate.chat.server_results import rendered_server_result
 from anthropic_proxy.wire.anthropic import Block
@@ -37,7 +37,7 @@ NO_FILES = "the Files API is not available through this proxy"
 
 def text_parts(block: Block, path: str, conversion: Conversion) -> list[Part]:
     """A text block as it is, without its citations. White space alone is left out: several backends refuse it."""
-    return [] if not block["text"] or block["text"].isspace() else [text(block["text"])]
+    return [] if is_blank(block["text"]) else [text(block["text"])]
 
 
 def image_parts(block: Block, path: str, conversion: Conversion) -> list[Part]:
@@ -87,6 +87,7 @@ def document_parts(block: Block, path: str, conversion: Conversion, image: PartM
 
     `image` makes the parts of the images in a document of text and images.
     """
+    _drop_citations(block, path, conversion)
     source = block["source"]
     if source["type"] in ("text", "content"):
         content = [text(source["data"])] if source["type"] == "text" else _inner_parts(block, path, conversion, image)
@@ -133,8 +134,15 @@ def _attribute(value: str) -> str:
     return value.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
+def _drop_citations(block: Block, path: str, conversion: Conversion) -> None:
+    wish = block.get("citations")
+    if isinstance(wish, dict) and wish.get("enabled") is True:
+        conversion.dropped.append(f"{path}.citations: no other model cites; the reply has none")
+
+
 def search_result_parts(block: Block, path: str, conversion: Conversion) -> list[Part]:
     """A search result in a wrapper that names its source."""
+    _drop_citations(block, path, conversion)
     content = "\n".join(inner["text"] for inner in block["content"])
     source, title = _attribute(block["source"]), _attribute(block["title"])
     return [text(f'<search_result source="{source}" title="{title}">\n{content}\n</search_result>')]

@@ -124,7 +124,7 @@ def _mark_caches(
 
     A mark at the top of the request is one on the last thing the user said.
     """
-    marks = [Mark(tool, tool["cache_control"]) for tool in tools.definitions if "cache_control" in tool]
+    marks = [Mark(tool, tool.pop("cache_control")) for tool in tools.definitions if "cache_control" in tool]
     marks += [*system_marks, *conversion.marks]
     said = next((message for message in reversed(messages) if message["role"] in ("user", "tool")), None)
     if said is not None:

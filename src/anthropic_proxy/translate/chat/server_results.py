@@ -52,11 +52,8 @@ def _executed(content: dict[str, Any]) -> str:
 
 def _searched_tools(content: dict[str, Any]) -> str:
     references = content.get("tool_references")
-    return (
-        "\n".join(loaded_tool(item) for item in references if isinstance(item, dict))
-        if isinstance(references, list)
-        else ""
-    )
+    found = references if isinstance(references, list) else []
+    return "\n".join(loaded_tool(item.get("tool_name")) for item in found if isinstance(item, dict))
 
 
 def _viewed(content: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The leading system message: the client's instructions, and what this proxy must add to them."""
 
 from anthropic_proxy.dialects import Dialect
+from anthropic_proxy.translate.chat.blocks import is_blank
 from anthropic_proxy.translate.chat.cache import Mark, last_control, message_marks, part_marks
 from anthropic_proxy.translate.chat.conversion import text
 from anthropic_proxy.wire.anthropic import Block, MessagesRequest
@@ -16,7 +17,7 @@ def system_blocks(request: MessagesRequest) -> list[Block]:
     blocks = request.get("system", [])
     if blocks and blocks[0]["text"].startswith(ATTRIBUTION):
         blocks = [{**blocks[0], "text": blocks[0]["text"].partition("\n")[2]}, *blocks[1:]]
-    return [block for block in blocks if block["text"].strip()]
+    return [block for block in blocks if not is_blank(block["text"])]
 
 
 def system_message(

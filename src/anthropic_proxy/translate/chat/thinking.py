@@ -135,7 +135,7 @@ _WRITERS = {
 
 
 class Reasoning(NamedTuple):
-    """What one assistant turn gives back."""
+    """What one assistant message gives back."""
 
     message: dict[str, Any]
     """Fields of its message."""
@@ -145,18 +145,17 @@ class Reasoning(NamedTuple):
     """Parts that go before the text in its content."""
 
 
-def reasoning_back(blocks: list[Block], dialect: Dialect, model: str, call_ids: list[str], cleared: bool) -> Reasoning:
-    """The earlier reasoning in an assistant turn's thinking blocks, as the dialect wants it back.
+def reasoning_back(blocks: list[Block], dialect: Dialect, model: str, call_ids: list[str]) -> Reasoning:
+    """The earlier reasoning in an assistant message's thinking blocks, as the dialect wants it back.
 
-    `call_ids` are the turn's tool_use ids in order; `cleared` says that the client's context
-    management removes this turn's thinking. What fits nowhere is left out without an error: a
+    `call_ids` are the message's tool_use ids in order. What fits nowhere is left out without an error: a
     carrier of another backend or model, a foreign signature, a damaged one.
     """
     field = dialect.reasoning_back_field
     wanted = dialect.reasoning_back == "all" or (dialect.reasoning_back == "tool_calls" and bool(call_ids))
     if field == "none" or not wanted:
         return Reasoning({}, {}, [])
-    found = [] if cleared else [_reading(block, field, model) for block in blocks]
+    found = [_reading(block, field, model) for block in blocks]
     if field in TEXT_FIELDS:
         demanded = dialect.reasoning_placeholder if call_ids else None
         return Reasoning(_text_back(field, found, demanded), {}, [])

@@ -79,7 +79,7 @@ def _as_error(parts: list[Part]) -> list[Part]:
     if not parts or parts[0]["type"] != "text":
         return [text("Error:" if parts else f"Error: {NO_OUTPUT}"), *parts]
     first = parts[0]["text"]
-    if first.lower().startswith("error") or first.startswith("<tool_use_error>"):
+    if first[:5].lower() == "error" or first.startswith("<tool_use_error>"):
         return parts
     return [text(f"Error: {first}"), *parts[1:]]
 

@@ -7,7 +7,7 @@ position in the request, so that an error can name it.
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.translate.chat.blocks import (
@@ -18,7 +18,7 @@ from anthropic_proxy.translate.chat.blocks import (
     THINKING,
     UNKNOWN,
     USER_SILENT,
-    is_empty,
+    is_blank,
     is_server_result,
 )
 from anthropic_proxy.wire.anthropic import Block, MessageParam, MessagesRequest
@@ -27,12 +27,21 @@ REMINDER = "<system-reminder>\n{}\n</system-reminder>"
 """How a system message stands in a user turn. Claude Code writes it so itself when a server refuses the role."""
 
 
+Place: TypeAlias = tuple[int, int]
+"""The position of a message, and that of a block in it."""
+
+
 class Placed(NamedTuple):
     """A block and where the client put it."""
 
     message: int
     number: int
     block: Block
+
+    @property
+    def place(self) -> Place:
+        """Where it is, as a key."""
+        return self.message, self.number
 
     @property
     def path(self) -> str:
@@ -92,7 +101,7 @@ def _user(placed: list[Placed], dialect: Dialect, dropped: list[str]) -> Iterato
 
 
 def _system(placed: list[Placed], dialect: Dialect, dropped: list[str]) -> Iterator[Turn]:
-    texts = [each for each in placed if each.block["type"] == "text" and not is_empty(each.block)]
+    texts = [each for each in placed if each.block["type"] == "text" and not is_blank(each.block["text"])]
     if dialect.mid_system == "keep":
         yield Turn("system", texts)
         return
@@ -129,25 +138,32 @@ def _spoken(placed: list[Placed], why: Callable[[Block], str | None], dropped: l
     return spoken
 
 
+_WORDS = {"text": "text", "compaction": "content"}
+"""Where the words of a block stand. The summary of a compaction that failed has none."""
+
+
 def _why_unsaid_by_user(block: Block) -> str | None:
-    if is_empty(block) or block["type"] in USER_SILENT:
-        return ""
-    return DROPPED.get(block["type"])
+    kind = block["type"]
+    if kind in _WORDS:
+        return "" if is_blank(block.get(_WORDS[kind])) else None
+    return "" if kind in USER_SILENT else DROPPED.get(kind)
 
 
-_ASSISTANT_SAYS = frozenset({"text", "tool_use", *SERVER_CALLS, *THINKING, *ASSISTANT_REFUSED})
-"""Assistant blocks that are told, or refused where they are to be told."""
+_ASSISTANT_SAYS = frozenset({"tool_use", *THINKING, *ASSISTANT_REFUSED})
+"""Assistant blocks that are told as they are, or refused where they are to be told."""
 
 
 def _why_unsaid_by_assistant(calls: set[str], answered: set[str | None], block: Block) -> str | None:
     """`calls` are the ids of the turn's calls of another server's tools, `answered` those that have a result."""
     kind = block["type"]
-    if is_empty(block) or kind in ASSISTANT_SILENT:
-        return ""
-    if kind in SERVER_CALLS and block["id"] not in answered:
-        return "its result is missing"
+    if kind == "text":
+        return "" if is_blank(block["text"]) else None
+    if kind in _ASSISTANT_SAYS:
+        return None
+    if kind in SERVER_CALLS:
+        return None if block["id"] in answered else "its result is missing"
     if is_server_result(block):
         return None if block.get("tool_use_id") in calls else "its call is missing"
     if kind == "document":
         return None if block["source"]["type"] in ("text", "content") else "an assistant message holds text only"
-    return None if kind in _ASSISTANT_SAYS else DROPPED.get(kind, UNKNOWN)
+    return "" if kind in ASSISTANT_SILENT else DROPPED.get(kind, UNKNOWN)
