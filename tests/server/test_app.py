@@ -218,7 +218,7 @@ class Buggy:
         yield
 
     @asynccontextmanager
-    async def get(self, path: str) -> AsyncIterator[Reply]:
+    async def get(self, path: str, headers: Mapping[str, str] = {}) -> AsyncIterator[Reply]:
         raise LookupError
         yield
 

@@ -44,7 +44,7 @@ class Fed:
             self.left = True
 
     @asynccontextmanager
-    async def get(self, path: str) -> AsyncIterator[Reply]:
+    async def get(self, path: str, headers: Mapping[str, str] = {}) -> AsyncIterator[Reply]:
         raise UpstreamBroke("nothing to get")
         yield self
 

@@ -78,6 +78,8 @@ class MessageWriter:
         self._blocks: deque[_Block] = deque()
         """Blocks begun and not yet closed. The first is being sent; the others wait their turn, since
         upstreams interleave parallel tool calls and Anthropic's stream does not."""
+        self._closed: set[Hashable] = set()
+        """Slots of the calls that were closed: their arguments have ended, and nothing follows."""
         self._blank = ""
         """White space that belongs to the next text block, if one comes."""
         self._usage: Usage | None = None
@@ -175,6 +177,8 @@ class MessageWriter:
         return last if last is not None and last.type == kind and not last.whole else None
 
     def _tool_call(self, call: ToolCall) -> list[StreamEvent]:
+        if call.slot in self._closed:
+            return []
         block = next((block for block in self._blocks if block.end is not None and block.slot == call.slot), None)
         if block is None:
             block = self._begin(
@@ -253,6 +257,8 @@ class MessageWriter:
         if block.type == "thinking":
             signature = EMPTY_SIGNATURE if block.signature is None else block.signature
             events.append(self._delta({"type": "signature_delta", "signature": signature}))
+        if block.end is not None:
+            self._closed.add(block.slot)
         events.append({"type": "content_block_stop", "index": self._index})
         self._blocks.popleft()
         self._first_is_open = False

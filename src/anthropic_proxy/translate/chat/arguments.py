@@ -115,9 +115,10 @@ class Arguments:
         return dumps(fragment).decode()
 
     def _is_snapshot(self, text: str) -> bool:
-        """Does `text` begin with all that came before, where that can be no accident?
+        """Does `text` begin with all that came before, where that can hardly be an accident?
 
-        Where a value is due, an object inside may begin as the outer one does: `{"a": ` and `{"a": 1}}`.
+        Where a value is due it can: an object inside may begin as the outer one does, `{"a": ` and
+        `{"a": 1}}`. Elsewhere only a first key that begins with `{` could.
         """
         if not self._is_object or len(text) < self._length or not text.startswith(self._raw):
             return False
@@ -189,8 +190,8 @@ def _closing(raw: str, end: JsonEnd) -> str:
     return next((tail + closers for tail in tails if _parses(raw + tail + closers)), "")
 
 
-_STRING_TAILS = ('"', '": null', '\\"', '\\": null', '0"', '00"', '000"', '0000"')
-"""What may complete a string, a key, an escape."""
+_STRING_TAILS = tuple(rest + end for end in ('"', '": null') for rest in ("", "\\", "0", "00", "000", "0000"))
+"""What may complete a string or a key, and an escape in it."""
 
 _VALUE_TAILS = ("", "null", ": null", '"": null', "0", *("rue", "ue", "e"), *("alse", "lse", "se"), *("ull", "ll", "l"))
 """What may complete a value, or a key without one, or a word that was begun."""

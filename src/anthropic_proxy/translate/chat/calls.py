@@ -44,6 +44,8 @@ class Call:
     """Has anything been said of it, be it only that it is there?"""
     pending: str = ""
     """Arguments that are kept back: the call is not announced yet, or its tool takes them in one piece."""
+    named_again: bool = False
+    """Did its name come once more after the end of its arguments? Then another object is another call's."""
     signature: object = None
     """Gemini's thought signature."""
     signed: bool = False
@@ -65,11 +67,11 @@ class Call:
             return self.arguments.complete and bool(entry.name) and entry.name != self.upstream_name
         if entry.id and self.upstream_id:
             return bool(entry.name) or self.arguments.complete
-        if not entry.name or not self.upstream_name:
+        if entry.name and self.upstream_name and entry.name != self.upstream_name:
+            return True
+        if not (self.named_again or (entry.name and self.upstream_name)):
             return False
-        return entry.name != self.upstream_name or (
-            self.arguments.complete and _begins(entry.fragment) and not self.arguments.repeats(entry.fragment)
-        )
+        return self.arguments.complete and _begins(entry.fragment) and not self.arguments.repeats(entry.fragment)
 
 
 class CallReader:
@@ -155,13 +157,15 @@ class CallReader:
         call = _by_index(entry, calls) if entry.index is not None else _by_id_or_place(entry, calls, self._last)
         named_again = call in taken and bool(entry.name)
         if call is None or named_again or call.is_left_by(entry):
-            call = Call(choice, entry.index, len(self._calls))
+            name = call.upstream_name if call is not None and call.named_again else ""
+            call = Call(choice, entry.index, len(self._calls), upstream_name=entry.name or name)
             self._calls.append(call)
         return call
 
 
 def _add(call: Call, entry: _Entry) -> str:
     """Takes in what `entry` says of `call`; gives the arguments in it that may be passed on."""
+    call.named_again = call.named_again or (bool(entry.name) and call.arguments.complete)
     call.upstream_id = call.upstream_id or entry.id
     call.upstream_name = call.upstream_name or entry.name
     call.free_text += entry.free_text
@@ -170,8 +174,9 @@ def _add(call: Call, entry: _Entry) -> str:
 
 
 def _by_index(entry: _Entry, calls: list[Call]) -> Call | None:
-    """Among the calls of that index; among those without one, where a backend only gives it later."""
-    same = [call for call in calls if call.index == entry.index] or [call for call in calls if call.index is None]
+    """Among the calls of that index; among open ones without any, where a backend only gives it later."""
+    same = [call for call in calls if call.index == entry.index]
+    same = same or [call for call in calls if call.index is None and not call.arguments.complete]
     return _with_id(entry, same) or (same[-1] if same else None)
 
 

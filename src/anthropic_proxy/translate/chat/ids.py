@@ -34,7 +34,7 @@ def sent_call_id(call_id: str, dialect: Dialect, suffix: str = "") -> str:
 
     `suffix` tells it from an earlier call of the same id.
     """
-    if dialect.tool_id == "verbatim":
+    if dialect.tool_id == "verbatim" and call_id:
         return _unwrapped(call_id) + suffix
     call_id += suffix
     if dialect.tool_id == "alnum9":

@@ -49,18 +49,18 @@ class ReasoningReader:
     def read(self, delta: Delta) -> list[Piece]:
         """The reasoning in a delta, under any of its names. Text that is there twice counts once."""
         pieces: list[Piece] = []
-        told = False
+        before = len(self._texts)
         for name in self._dialect.reasoning_fields:
             text = getattr(delta, name, None)
             if isinstance(text, str) and text:
-                pieces, told = self.think(name, text), True
+                pieces = self.think(name, text)
                 break
         if not self.shown:
             return []
-        if isinstance(delta.reasoning_details, list):
-            pieces += self._add_details(delta.reasoning_details, told)
-        if isinstance(delta.thinking_blocks, list):
-            pieces += self._add_thinking_blocks(delta.thinking_blocks, told)
+        if isinstance(delta.reasoning_details, list) and delta.reasoning_details:
+            pieces += self._add_details(delta.reasoning_details, len(self._texts) > before)
+        if isinstance(delta.thinking_blocks, list) and delta.thinking_blocks:
+            pieces += self._add_thinking_blocks(delta.thinking_blocks, len(self._texts) > before)
         if isinstance(delta.reasoning_opaque, str) and delta.reasoning_opaque:
             self._states["reasoning_opaque"] = delta.reasoning_opaque
         return pieces
