@@ -102,7 +102,10 @@ def test_a_running_proxy_is_used(folder: Path, backend: str) -> None:
     assert environ["ANTHROPIC_DEFAULT_HAIKU_MODEL"] == "small", "what the user has chosen stays"
     assert environ["CLAUDE_CODE_ATTRIBUTION_HEADER"] == "0"
     assert environ["NO_PROXY"] == "127.0.0.1,localhost,::1"
-    assert done.stderr == ""
+    assert done.stderr == (
+        "note: how many tokens m can take is not known, and Claude Code assumes a million; "
+        "set CLAUDE_CODE_MAX_CONTEXT_TOKENS\n"
+    )
 
 
 def test_with_a_backend_a_proxy_is_started_and_stopped(folder: Path, backend: str) -> None:

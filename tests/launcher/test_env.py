@@ -10,7 +10,7 @@ import pytest
 
 from anthropic_proxy.config import Settings
 from anthropic_proxy.launcher.limits import limits_in
-from anthropic_proxy.launcher.variables import Limits, Shell, lines, shell_of, variables, with_loopback
+from anthropic_proxy.launcher.variables import Limits, Shell, lines, shell_of, unknown_window, variables, with_loopback
 from tests.up.running import ENDS_WITHIN, environment, words
 
 NASTY = "it's \"$HOME\" `x` \\ \\' \u2019 %PATH% ünï"
@@ -105,6 +105,15 @@ def test_what_is_set(
     values = variables(settings, "http://here", limits, environ)
     assert {name: values.get(name) for name in expected} == expected
     assert values["ANTHROPIC_API_KEY"] is None
+
+
+def test_an_unknown_window_is_told_unless_the_user_knows_it() -> None:
+    told = unknown_window(REASONING, Limits(), {})
+    assert told is not None
+    assert told.startswith("how many tokens r can take is not known")
+    assert unknown_window(REASONING, Limits(64000), {}) is None
+    assert unknown_window(REASONING, Limits(), {"CLAUDE_CODE_MAX_CONTEXT_TOKENS": "64000"}) is None
+    assert unknown_window(BASE, Limits(), {}) is None
 
 
 def test_this_machine_is_added_to_no_proxy_once() -> None:

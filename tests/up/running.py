@@ -187,6 +187,11 @@ def command_of(pid: int) -> list[str]:
     return _content(Path(f"/proc/{pid}/cmdline")).split("\0")
 
 
+def environment_of(pid: int) -> list[str]:
+    """`NAME=value` each."""
+    return _content(Path(f"/proc/{pid}/environ")).split("\0")
+
+
 def _status(pid: int) -> list[str]:
     """State, parent, and so on: what stands behind the name in /proc/PID/stat."""
     return _content(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()

@@ -22,6 +22,7 @@ from tests.up.running import (
     ask,
     command_of,
     environment,
+    environment_of,
     parent_of,
     processes,
     up,
@@ -311,6 +312,8 @@ def test_copilot_without_anybody_signed_in(tmp_path: Path) -> None:
     written_config(tmp_path, {"model_list": [copilot, *CONFIG["model_list"]]})
     with up(tmp_path) as running:
         running.wait_for("Ctrl-C stops both.")
+        # Copilot bills by who asks, and hears it in headers that the proxy has LiteLLM send.
+        assert "DIALECT=initiator_in_body=true" in environment_of(running.children()["proxy"])
     told = [line for line in running.lines if line.startswith("note: ")]
     assert told == [
         "note: nobody is signed in to GitHub Copilot, so these models will not answer: mine",

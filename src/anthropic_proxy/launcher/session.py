@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anthropic_proxy.config import Settings
 from anthropic_proxy.launcher.limits import limits_of
-from anthropic_proxy.launcher.variables import Limits, variables
+from anthropic_proxy.launcher.variables import Limits, unknown_window, variables
 from anthropic_proxy.server.banner import address_of
 from anthropic_proxy.up.failure import CannotStart
 from anthropic_proxy.up.litellm import clone
@@ -52,7 +52,9 @@ def claude(program: str, arguments: list[str], environ: Mapping[str, str]) -> in
     settings = own_settings(environ)
     found = running_proxy(settings)
     if found is not None:
-        values = variables(settings, found, known_limits(settings, environ), environ)
+        limits = known_limits(settings, environ)
+        _note(unknown_window(settings, limits, environ))
+        values = variables(settings, found, limits, environ)
         os.execve(program, [program, *arguments], changed(values))
     # Nobody else is to depend on servers that end with this session, so they get ports of their own.
     alone = {**environ, "PORT": "0", "HOST": "127.0.0.1", "LITELLM_PORT": "0"}
@@ -82,14 +84,20 @@ async def _with_servers(plan: Plan, log: Screen, command: list[str], environ: Ma
         nonlocal code
         settings = plan.settings
         limits = await limits_of(settings, settings.reasoning_model or settings.model)
+        _note(unknown_window(settings, limits, environ))
         values = variables(settings, address_of(settings, plan.port), limits, environ)
         code = await _foreground(command, changed(values))
 
     progress = Screen(sys.stderr, plan.secrets)
     for notice in plan.notices:
-        progress.say(f"note: {notice}")
+        _note(notice)
     await run(plan, log, session, PATIENCE, progress=progress)
     return code
+
+
+def _note(text: str | None) -> None:
+    if text is not None:
+        print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 async def _foreground(command: list[str], environ: dict[str, str]) -> int:

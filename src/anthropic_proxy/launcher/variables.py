@@ -19,6 +19,8 @@ class Limits(NamedTuple):
     output: int | None = None
 
 
+WINDOW = "CLAUDE_CODE_MAX_CONTEXT_TOKENS"
+
 TIERS = ("OPUS", "SONNET", "HAIKU", "FABLE")
 """Claude Code's words for its models. Its aliases, sub-agents and titles use them."""
 
@@ -37,7 +39,7 @@ def variables(settings: Settings, base_url: str, limits: Limits, environ: Mappin
         wishes |= {f"ANTHROPIC_DEFAULT_{tier}_MODEL": model for tier in TIERS}
     if model and limits.window:
         # It takes models it does not know for ones of a million tokens, and would compact too late.
-        wishes["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] = str(limits.window)
+        wishes[WINDOW] = str(limits.window)
     if model and limits.output:
         wishes["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(limits.output)
     chosen = {name: value for name, value in wishes.items() if not environ.get(name)}
@@ -49,6 +51,14 @@ def variables(settings: Settings, base_url: str, limits: Limits, environ: Mappin
         **chosen,
         "NO_PROXY": with_loopback(environ.get("NO_PROXY") or environ.get("no_proxy") or ""),
     }
+
+
+def unknown_window(settings: Settings, limits: Limits, environ: Mapping[str, str]) -> str | None:
+    """What the user ought to know where nobody says how much the model can take."""
+    model = settings.reasoning_model or settings.model or settings.completion_model
+    if not model or limits.window or environ.get(WINDOW):
+        return None
+    return f"how many tokens {model} can take is not known, and Claude Code assumes a million; set {WINDOW}"
 
 
 def token(settings: Settings) -> str:
