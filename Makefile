@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: check test format lint types golden docs lock clean
+.PHONY: check test format lint types golden docs lock bench bench-results guard guard-update clean
 
 check:  ## everything: format, lint, types, scripts, all tests, coverage
 	./run_tests.sh
@@ -36,6 +36,18 @@ lock:  ## resolve the requirements anew; `make lock UPGRADE=--upgrade` takes the
 	$(COMPILE) requirements/litellm.in --output-file requirements/litellm.txt
 	$(COMPILE) requirements/sdk-0.60.in --output-file requirements/sdk-0.60.txt
 	$(COMPILE) requirements/sdk-1.17.in --output-file requirements/sdk-1.17.txt
+
+bench:  ## measure the proxy beside nginx and LiteLLM, ten minutes; `make bench BENCH=--quick` takes one
+	$(PYTHON) -m bench $(BENCH)
+
+bench-results:  ## the same, and rewrite bench/RESULTS.md and the plot
+	$(PYTHON) -m bench --write $(BENCH)
+
+guard:  ## count the work of three requests and compare it with bench/guard.json; WHERE=--where shows its functions
+	$(PYTHON) -m bench.guard $(WHERE)
+
+guard-update:  ## rewrite bench/guard.json; say in the commit what the work is for
+	$(PYTHON) -m bench.guard --update
 
 clean:  ## remove what the tools leave behind, the environments too
 	rm -rf .venv .venvs .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist

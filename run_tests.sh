@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs what a review runs: format, lint, strict types, shell scripts, all tests, and the coverage floor.
+# Runs what a review runs: format, lint, strict types, shell scripts, all tests, the coverage floor, and the
+# guard that counts work (bench/README.md).
 #
 # Needs Python 3.11 or later and a package index that pip or uv can reach. Makes its own environments:
 # .venv for the package and its tests, and in .venvs one for each old SDK and one for LiteLLM. A second
 # run reuses them. PYTHON names another interpreter. Arguments go to pytest, and then the coverage
-# floor is left out: ./run_tests.sh -k tool_result
+# floor and the guard are left out: ./run_tests.sh -k tool_result
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
@@ -25,6 +26,7 @@ main() {
     else
         step "tests" .venv/bin/python -m pytest --cov --cov-report=
         step "coverage" .venv/bin/python .ci/coverage_floor.py
+        step "work" .venv/bin/python -m bench.guard
     fi
 
     printf '\n'

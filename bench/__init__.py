@@ -1,0 +1,1 @@
+"""The benchmark: this proxy beside nginx, LiteLLM and others, one core each, in one run. `make bench`."""
