@@ -2,6 +2,7 @@
 
 import re
 import typing
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -98,6 +99,38 @@ def test_tools_that_are_loaded_go_behind_those_that_were_sent(messages: list[Any
     assert isinstance(first, list)
     assert isinstance(later, list)
     assert later[: len(first)] == first
+
+
+CLAUDE = replace(dialect_named("openrouter"), cache="anthropic")
+MARKED = {"cache_control": {"type": "ephemeral"}}
+
+
+def attributed(fingerprint: str, *rest: dict[str, Any]) -> list[dict[str, Any]]:
+    line = f"x-anthropic-billing-header: cc_version=2.1.330.{fingerprint}; cc_entrypoint=cli;"
+    return [{"type": "text", "text": line}, *rest]
+
+
+SYSTEMS = {
+    "a string": lambda fingerprint: f"{attributed(fingerprint)[0]['text']}\nBe kind.",
+    "blocks": lambda fingerprint: attributed(fingerprint, {"type": "text", "text": "Be kind."}),
+    "blocks with a mark": lambda fingerprint: attributed(
+        fingerprint, {"type": "text", "text": "Be kind.", **MARKED}, {"type": "text", "text": "Be brief."}
+    ),
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS.keys())
+@pytest.mark.parametrize("dialect", [PLAIN, CLAUDE], ids=["plain", "marks on parts"])
+def test_an_attribution_that_differs_does_not_spoil_the_cache(system: Callable[[str], Any], dialect: Dialect) -> None:
+    tools = [{"name": "x", "input_schema": {"type": "object"}, **MARKED}]
+    begun = [{"role": "user", "content": [{"type": "text", "text": "Hello?"}, {"type": "text", "text": "Now."}]}]
+    gone_on = [*begun, {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "Well?"}]
+    first = translated({"messages": begun, "system": system("a1b"), "tools": tools}, dialect).body
+    later = translated({"messages": gone_on, "system": system("c2d"), "tools": tools}, dialect).body
+    sent = dumps(first["messages"])[:-1]
+    assert dumps(later["messages"])[: len(sent)] == sent
+    assert dumps(later["tools"]) == dumps(first["tools"])
+    assert later.get("session_id") == first.get("session_id")
 
 
 # Block types of the SDK
