@@ -72,8 +72,12 @@ class Backend:
         return replace(dialect, **changes) if changes else dialect
 
     def learn(self, model: str, changes: Mapping[str, object]) -> None:
-        """Remembers changes to the dialect for `model`."""
-        self._learned.setdefault(model, {}).update(changes)
+        """Remembers changes to the dialect for `model`. Requests at one time may each learn of other fields."""
+        known = self._learned.setdefault(model, {})
+        dropped = known.get("dropped", frozenset()) | changes.get("dropped", frozenset())
+        known.update(changes)
+        if dropped:
+            known["dropped"] = dropped
         self._settled.clear()
 
     def notice(self, headers: Mapping[str, str]) -> None:

@@ -31,7 +31,7 @@ DRAIN = 0.2
 """Seconds to wait for the end of the body after `[DONE]`, so that the connection can be used again."""
 
 LARGEST_ERROR = 2**20
-LARGEST_REPLY = 256 * 2**20
+LARGEST_REPLY = 64 * 2**20
 """Bytes of an error and of a whole reply that are read."""
 
 CUT_SHARE, CUT_LEAST = 0.6, 2000
@@ -240,7 +240,7 @@ async def _read(reply: Reply, reader: Reader, asked: Asked) -> AsyncGenerator[li
         if not _may_become_sse(start.lstrip(_BLANK)):
             break
     begins = start.lstrip(_BLANK)
-    labelled = "event-stream" in reply.headers.get("content-type", "")
+    labelled = bool(begins) and "event-stream" in reply.headers.get("content-type", "")
     if begins.startswith(_SSE_BEGINNINGS) or (labelled and not begins.startswith(_WHOLE_BEGINNINGS)):
         async with aclosing(_read_stream(start, chunks, reader)) as source:
             async for pieces in source:
