@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 from anthropic_proxy import __version__
 from anthropic_proxy.config import Settings
 from anthropic_proxy.server.banner import banner
+from tests.certificates import AUTHORITY, CERTIFICATE, KEY
 
 BACKEND = "http://127.0.0.1:9/v1"
 """Nothing listens on that port, and nothing asks."""
@@ -76,6 +78,24 @@ GIVES_UP = {
         {"SSL_CERT_FILE": "/nowhere.pem"},
         None,
         "SSL_CERT_FILE: cannot read /nowhere.pem: ",
+    ),
+    "on a file of keys that is not there": (
+        ["--backend-url", BACKEND],
+        {"PROXY_API_KEY_FILE": "/nowhere.txt"},
+        None,
+        "PROXY_API_KEY_FILE: cannot read /nowhere.txt: No such file or directory",
+    ),
+    "on a certificate that is not there": (
+        ["--backend-url", BACKEND],
+        {"TLS_CERT_FILE": "/nowhere.pem", "TLS_KEY_FILE": "/nowhere.key"},
+        None,
+        "TLS_CERT_FILE or TLS_KEY_FILE cannot be read: No such file or directory",
+    ),
+    "on a certificate that is none": (
+        ["--backend-url", BACKEND],
+        {"TLS_CERT_FILE": __file__, "TLS_KEY_FILE": __file__},
+        None,
+        "TLS_CERT_FILE and TLS_KEY_FILE are not a certificate and its key in PEM: ",
     ),
     "on an open door": (["--backend-url", BACKEND, "--host", "0.0.0.0"], {}, None, "PROXY_API_KEY: missing; HOST=0.0"),
 }
@@ -140,6 +160,18 @@ def test_it_serves_and_stops_when_told(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert "Traceback" not in errors
     assert "took /chat/completions off its end" in errors
+
+
+def test_it_serves_https_with_a_certificate(tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").write_text(CERTIFICATE)
+    (tmp_path / "key.pem").write_text(KEY)
+    (tmp_path / ".env").write_text(f"OPENAI_API_BASE={BACKEND}\nTLS_CERT_FILE=cert.pem\nTLS_KEY_FILE=key.pem\n")
+    with served(cwd=tmp_path) as (_, lines):
+        address = lines[0].split()[2]
+        assert lines[3] == f"  export ANTHROPIC_BASE_URL={address}"
+        trusting = ssl.create_default_context(cadata=AUTHORITY)
+        with urllib.request.urlopen(f"{address}/health", timeout=30, context=trusting) as response:
+            assert (response.status, address.partition(":")[0]) == (200, "https")
 
 
 def assert_answers_what_is_no_http(port: int) -> None:

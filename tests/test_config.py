@@ -101,6 +101,32 @@ WRONG = {
         {**LOCAL, "OPENAI_API_KEY": "${MY_KEY}"},
         "OPENAI_API_KEY: still holds ${MY_KEY}, which nothing replaced",
     ),
+    "a key of nothing but commas": ({**LOCAL, "PROXY_API_KEY": ",,"}, "PROXY_API_KEY: holds no key, only commas"),
+    "keys in a file that nobody has read": (
+        {**LOCAL, "PROXY_API_KEY_FILE": "keys.txt"},
+        "PROXY_API_KEY_FILE: not read; env_file.with_keys(environ) does that",
+    ),
+    "a certificate without its key": (
+        {**LOCAL, "TLS_CERT_FILE": "cert.pem"},
+        "TLS_KEY_FILE: missing; TLS_CERT_FILE needs it",
+    ),
+    "a certificate's key without it": (
+        {**LOCAL, "TLS_KEY_FILE": "key.pem"},
+        "TLS_CERT_FILE: missing; TLS_KEY_FILE needs it",
+    ),
+    "a rate in words": (
+        {**LOCAL, "RATE_LIMIT": "often"},
+        "RATE_LIMIT='often': must be a number, a slash and a second, minute, hour or day, such as 60/minute; "
+        "several with commas between",
+    ),
+    "a store with a password that is not one": (
+        {**LOCAL, "RATE_LIMIT_STORE": "redis://:pass word@host"},
+        "RATE_LIMIT_STORE: must be ASCII characters without spaces or line breaks",
+    ),
+    "figures on no port": (
+        {**LOCAL, "METRICS": "65536"},
+        "METRICS='65536': must be off, on, or a port from 1 to 65535",
+    ),
     "an open door without a key": (
         {**LOCAL, "HOST": "0.0.0.0"},
         "PROXY_API_KEY: missing; HOST=0.0.0.0 lets others in, so choose a key they must send",
@@ -125,9 +151,32 @@ def test_a_key_opens_the_door_to_others() -> None:
 
 
 def test_keys_do_not_show() -> None:
-    settings = Settings.from_env({**LOCAL, "OPENAI_API_KEY": "sk-secret-1", "PROXY_API_KEY": "sk-secret-2"})
+    settings = Settings.from_env(
+        {
+            **LOCAL,
+            "OPENAI_API_KEY": "sk-secret-1",
+            "PROXY_API_KEY": "sk-secret-2,sk-secret-3",
+            "RATE_LIMIT_STORE": "redis://:secret-4@host",
+        }
+    )
     assert "secret-" not in repr(settings) + str(settings) + settings.model_dump_json()
-    assert settings.secrets == ["sk-secret-1", "sk-secret-2"]
+    assert settings.secrets == ["sk-secret-1", "redis://:secret-4@host", "sk-secret-2", "sk-secret-3"]
+
+
+METRICS = {"off": None, "on": None, "ON": None, "9100": 9100}
+
+
+@pytest.mark.parametrize(("value", "port"), METRICS.items())
+def test_the_port_of_the_figures(value: str, port: int | None) -> None:
+    assert Settings.from_env({**LOCAL, "METRICS": value}).metrics_port == port
+
+
+RATES = ["60/minute", "5/second", "100/2hour", "10/minute,500/day", "10/minute, 500/day"]
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_rate(rate: str) -> None:
+    assert Settings.from_env({**LOCAL, "RATE_LIMIT": rate}).rate_limit == rate
 
 
 def test_variables_of_others_are_left_alone() -> None:

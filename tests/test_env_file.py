@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from anthropic_proxy.config import SettingsError
 from anthropic_proxy.dialects import PLAIN, parse_overrides
 from anthropic_proxy.dialects.overrides import overrides_text
-from anthropic_proxy.env_file import quoted, read_env_file, write_env_file
+from anthropic_proxy.env_file import quoted, read_env_file, with_keys, write_env_file
 
 ENV_FILES = {
     "plain lines": ("A=1\nB=2\n", {"A": ("1", 1), "B": ("2", 2)}),
@@ -40,6 +40,45 @@ def test_an_env_file_that_is_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match="cannot be read"):
         read_env_file(path, {})
+
+
+KEY_FILES = {
+    "keys, one a line": ("", "k-1\nk-2\n", "k-1,k-2"),
+    "behind those of the variable": ("k-0", "k-1", "k-0,k-1"),
+    "comments, blank lines and white space": ("", "\ufeff# for Ann\n\n  k-1 \r\n", "k-1"),
+}
+
+
+@pytest.mark.parametrize(("given", "text", "expected"), KEY_FILES.values(), ids=KEY_FILES.keys())
+def test_keys_from_a_file(given: str, text: str, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(text, encoding="utf-8")
+    environ = with_keys({"PROXY_API_KEY": given, "PROXY_API_KEY_FILE": str(path), "OTHER": "1"})
+    assert environ == {"PROXY_API_KEY": expected, "PROXY_API_KEY_FILE": str(path), "OTHER": "1"}
+
+
+def test_no_file_of_keys_changes_nothing() -> None:
+    assert with_keys({"PROXY_API_KEY": "k", "PROXY_API_KEY_FILE": " "}) == {
+        "PROXY_API_KEY": "k",
+        "PROXY_API_KEY_FILE": " ",
+    }
+
+
+NO_KEYS = {
+    "is not there": (None, ": cannot read {path}: No such file or directory"),
+    "is no text": (b"\xff\xfe", ": cannot read {path}: it is not UTF-8"),
+    "has nothing but comments": (b"# none\n", ": no key in {path}; write one a line"),
+}
+
+
+@pytest.mark.parametrize(("data", "problem"), NO_KEYS.values(), ids=NO_KEYS.keys())
+def test_a_file_of_keys_that(data: bytes | None, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(SettingsError) as caught:
+        with_keys({"PROXY_API_KEY_FILE": str(path)})
+    assert str(caught.value) == "PROXY_API_KEY_FILE" + problem.format(path=path)
 
 
 CHANGES: dict[str, tuple[str | None, dict[str, str], str]] = {

@@ -13,7 +13,7 @@ from anthropic_proxy.config import Settings, SettingsError, corrections
 from anthropic_proxy.copilot.commands import login, logout, status
 from anthropic_proxy.demo.command import demo
 from anthropic_proxy.doctor.command import doctor
-from anthropic_proxy.env_file import read_env_file
+from anthropic_proxy.env_file import read_env_file, with_keys
 from anthropic_proxy.launcher.command import PASS_ON, claude, env
 from anthropic_proxy.server.banner import banner
 from anthropic_proxy.up.command import up
@@ -88,7 +88,7 @@ def serve(
     written: dict[str, tuple[str, int]] = {}
     try:
         written = read_env_file(Path(".env"), os.environ)
-        environ = {**{name: value for name, (value, _) in written.items()}, **os.environ, **flags}
+        environ = with_keys({**{name: value for name, (value, _) in written.items()}, **os.environ, **flags})
         settings = Settings.from_env(environ)
     except SettingsError as error:
         _give_up(f"{error}{_origin(error.variable, flags, written)}", WRONG_SETTING)
@@ -112,6 +112,7 @@ def _serve(settings: Settings, notices: list[str]) -> None:
 
     try:
         upstream = http_upstream(settings)
+        process.check_certificate(settings)
     except ValueError as error:
         _give_up(str(error), WRONG_SETTING)
     try:

@@ -26,6 +26,14 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Allowed("a number 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Allowed("a number, 0 or more")]
 Whole = Annotated[int, Field(ge=0), Allowed("a whole number, 0 or more")]
 Key = Annotated[SecretStr | None, Allowed("ASCII characters without spaces or line breaks")]
+Keys = Annotated[SecretStr | None, Allowed("ASCII characters without spaces or line breaks; a comma ends a key")]
+_RATE = "[1-9][0-9]*/[0-9]*(?:second|minute|hour|day)"
+Rate = Annotated[
+    str,
+    Field(pattern=f"^{_RATE}(?:, ?{_RATE})*$"),
+    Allowed("a number, a slash and a second, minute, hour or day, such as 60/minute; several with commas between"),
+]
+Metrics = Annotated[str, Allowed("off, on, or a port from 1 to 65535")]
 
 
 class SettingsError(ValueError):
@@ -71,10 +79,35 @@ class Settings(BaseModel):
         description="Address to listen on. One that others can reach needs a `PROXY_API_KEY`.",
     )
     port: Port = Field(default=3000, description="Port to listen on; 0 takes any free one.")
-    proxy_api_key: Key = Field(
+    proxy_api_key: Keys = Field(
         default=None,
-        description="Key that clients must send, as `x-api-key` or `Authorization: Bearer`. "
-        "Without it, whoever reaches the port is served.",
+        description="Key that clients must send, as `x-api-key` or `Authorization: Bearer`; several with commas "
+        "between, any of which will do. Without one, whoever reaches the port is served.",
+    )
+    proxy_api_key_file: str | None = Field(
+        default=None,
+        description="File with more such keys, one a line; lines that begin with `#` are comments. Read at the start.",
+    )
+    allowed_hosts: str = Field(
+        default="",
+        description="Names under which clients may reach the proxy, with commas between; `*` stands for any. Names and "
+        "addresses of this machine always are. Others are refused, unless `HOST` lets others in and this is empty.",
+    )
+    tls_cert_file: str | None = Field(
+        default=None, description="File with the proxy's certificate and its chain (PEM). With it, it serves HTTPS."
+    )
+    tls_key_file: str | None = Field(
+        default=None, description="File with that certificate's key (PEM, without a passphrase)."
+    )
+    rate_limit: Rate = Field(
+        default="",
+        description="Most requests for each key of `PROXY_API_KEY`; without one, for each client address. "
+        "Needs the extra `limits`.",
+    )
+    rate_limit_store: Key = Field(
+        default=None,
+        description="The Redis in which several proxies count them together, such as `redis://host:6379`. "
+        "Without it, each counts for itself.",
     )
     forward_key: Switch = Field(
         default=False,
@@ -134,10 +167,28 @@ class Settings(BaseModel):
         default=None, description="File of certificate authorities (PEM) to trust beside the system's, for the backend."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="How much is logged. Prompts and keys never are."
+        default="info", description="How much is logged. Keys never are, and prompts only with `LOG_PROMPTS`."
     )
     log_format: Literal["auto", "text", "json"] = Field(
         default="auto", description="Form of the log lines. `auto`: text on a terminal, else JSON."
+    )
+    log_prompts: Switch = Field(
+        default=False,
+        description="Log what clients ask, what is answered, and errors in the backend's words, which may quote both.",
+    )
+    record_dir: str | None = Field(
+        default=None,
+        description="Directory in which each exchange is recorded, prompts and replies included, keys not, "
+        "for `anthropic-proxy replay`.",
+    )
+    metrics: Metrics = Field(
+        default="off",
+        description="Figures for Prometheus at `/metrics`: off, on the proxy's own port, or on this port of `HOST`. "
+        "Needs the extra `metrics`.",
+    )
+    traces: Literal["off", "on"] = Field(
+        default="off",
+        description="A span for each request, sent as OpenTelemetry's `OTEL_…` variables say. Needs the extra `otel`.",
     )
 
     @field_validator("openai_api_base")
@@ -165,7 +216,15 @@ class Settings(BaseModel):
         parse_overrides(value)
         return value
 
-    @field_validator("openai_api_key", "proxy_api_key")
+    @field_validator("metrics")
+    @classmethod
+    def _off_on_or_a_port(cls, value: str) -> str:
+        value = value.lower()
+        if value not in ("off", "on") and not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
+            raise ValueError
+        return value
+
+    @field_validator("openai_api_key", "proxy_api_key", "rate_limit_store")
     @classmethod
     def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not all("!" <= char <= "~" for char in value.get_secret_value()):
@@ -178,6 +237,17 @@ class Settings(BaseModel):
         return frozenset(filter(None, map(str.strip, self.client_models.split(","))))
 
     @property
+    def proxy_keys(self) -> list[str]:
+        """The keys that clients may send; none: the door is open."""
+        joined = self.proxy_api_key.get_secret_value() if self.proxy_api_key is not None else ""
+        return [key for key in joined.split(",") if key]
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The port that has `/metrics` and nothing else, if it has one."""
+        return int(self.metrics) if self.metrics.isdigit() else None
+
+    @property
     def max_body(self) -> int:
         """Largest request body, in bytes."""
         return int(self.max_body_mb * 1024 * 1024)
@@ -185,7 +255,8 @@ class Settings(BaseModel):
     @property
     def secrets(self) -> list[str]:
         """The keys, for the log to blot out."""
-        return [key.get_secret_value() for key in (self.openai_api_key, self.proxy_api_key) if key is not None]
+        own = (self.openai_api_key, self.rate_limit_store)
+        return [*(secret.get_secret_value() for secret in own if secret is not None), *self.proxy_keys]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -267,7 +338,23 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError(
             "OPENAI_API_KEY", f": missing; {settings.openai_api_base} needs a key (or set FORWARD_KEY=true)"
         )
-    if settings.proxy_api_key is None and not is_loopback(settings.host):
+    if not settings.proxy_keys:
+        _check_open_door(settings)
+    if (settings.tls_cert_file is None) != (settings.tls_key_file is None):
+        missing, given = (
+            ("TLS_KEY_FILE", "TLS_CERT_FILE") if settings.tls_cert_file else ("TLS_CERT_FILE", "TLS_KEY_FILE")
+        )
+        raise SettingsError(missing, f": missing; {given} needs it")
+
+
+def _check_open_door(settings: Settings) -> None:
+    """No key is asked for: is that what the user wanted? Raises SettingsError."""
+    if settings.proxy_api_key is not None:
+        raise SettingsError("PROXY_API_KEY", ": holds no key, only commas")
+    if settings.proxy_api_key_file is not None:
+        # Whoever makes settings of the bare environment would otherwise have an open door.
+        raise SettingsError("PROXY_API_KEY_FILE", ": not read; env_file.with_keys(environ) does that")
+    if not is_loopback(settings.host):
         raise SettingsError(
             "PROXY_API_KEY", f": missing; HOST={settings.host} lets others in, so choose a key they must send"
         )

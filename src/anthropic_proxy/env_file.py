@@ -14,6 +14,7 @@ from anthropic_proxy.config import SettingsError
 PRIVATE = 0o600
 """Mode of a new file: it will hold keys."""
 
+_KEYS, _KEYS_FILE = "PROXY_API_KEY", "PROXY_API_KEY_FILE"
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 _BOM = "\ufeff"
 
@@ -34,6 +35,26 @@ def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, tuple[str
         value = _REFERENCE.sub(lambda match: _lookup(match, environ, found), binding.value)
         found[binding.key] = (value, line)
     return found
+
+
+def with_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` with the keys of PROXY_API_KEY_FILE in PROXY_API_KEY, behind those it has.
+
+    Raises SettingsError where the file cannot be read or has no keys.
+    """
+    name = environ.get(_KEYS_FILE, "").strip()
+    if not name:
+        return dict(environ)
+    try:
+        lines = Path(name).read_text(encoding="utf-8").removeprefix(_BOM).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(_KEYS_FILE, f": cannot read {name}: {reason}") from None
+    written = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not written:
+        raise SettingsError(_KEYS_FILE, f": no key in {name}; write one a line")
+    given = environ.get(_KEYS, "").strip()
+    return {**environ, _KEYS: ",".join([given, *written] if given else written)}
 
 
 def write_env_file(path: Path, values: Mapping[str, str]) -> None:

@@ -45,7 +45,10 @@ class Answer:
 
 
 class Exchange:
-    """One request to `app` and its answer. `gone` set: the client closed its connection."""
+    """One request to `app` and its answer. `gone` set: the client closed its connection.
+
+    It says that it sends JSON, unless `headers` say otherwise.
+    """
 
     def __init__(
         self, app: ASGIApp, method: str, path: str, body: object = b"", headers: Mapping[str, str] | None = None
@@ -58,6 +61,7 @@ class Exchange:
         self._app = app
         self._body = body if isinstance(body, bytes) else json.dumps(body).encode()
         path, _, query = path.partition("?")
+        headers = {"content-type": "application/json", **(headers or {})}
         self._scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -68,7 +72,7 @@ class Exchange:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 2),
         }

@@ -34,7 +34,8 @@ async def test_the_backend_sees_the_client_go(script: Script, stream: bool, seen
         with serving(create_app(settings)) as url:
             reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
             body = json.dumps(question(stream=stream)).encode()
-            head = f"POST /v1/messages HTTP/1.1\r\nhost: proxy\r\ncontent-length: {len(body)}\r\n\r\n"
+            headers = f"host: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            head = f"POST /v1/messages HTTP/1.1\r\n{headers}\r\n"
             writer.write(head.encode() + body)
             await backend.until(lambda server: len(server.requests) == 1)
             async with asyncio.timeout(5):

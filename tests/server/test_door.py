@@ -11,7 +11,7 @@ from starlette.types import Message, Receive
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import InvalidRequest, ProxyError
 from anthropic_proxy.server.disconnect import ClientGone
-from anthropic_proxy.server.door import BodyTooLarge, admit, json_body, read_body
+from anthropic_proxy.server.door import BodyTooLarge, admit, caller, json_body, read_body
 
 Headers = dict[bytes, bytes]
 
@@ -19,6 +19,7 @@ OPEN = Settings(openai_api_base="http://127.0.0.1:4000/v1")
 LOCKED = OPEN.model_copy(update={"proxy_api_key": SecretStr("right")})
 FORWARDING = Settings(openai_api_base="https://api.example.com/v1", forward_key=True)
 LENDING = FORWARDING.model_copy(update={"openai_api_key": SecretStr("own")})
+SHARED = OPEN.model_copy(update={"proxy_api_key": SecretStr("right,another")})
 LOCKED_FORWARDING = FORWARDING.model_copy(update={"proxy_api_key": SecretStr("right")})
 
 ADMITTED: dict[str, tuple[Settings, Headers, str | None]] = {
@@ -29,6 +30,8 @@ ADMITTED: dict[str, tuple[Settings, Headers, str | None]] = {
     "the right key as bearer, in other letters": (LOCKED, {b"authorization": b"bearer  right "}, None),
     "a wrong key beside the right one": (LOCKED, {b"x-api-key": b"wrong", b"authorization": b"Bearer right"}, None),
     "the right key beside a wrong one": (LOCKED, {b"x-api-key": b"right", b"authorization": b"Bearer wrong"}, None),
+    "the first of several keys": (SHARED, {b"x-api-key": b"right"}, None),
+    "the last of several keys": (SHARED, {b"authorization": b"Bearer another"}, None),
     "the client's key goes upstream": (FORWARDING, {b"x-api-key": b"theirs"}, "theirs"),
     "the client's bearer goes upstream": (FORWARDING, {b"authorization": b"Bearer theirs"}, "theirs"),
     "a client without a key gets the proxy's, if it has one": (LENDING, {}, None),
@@ -52,6 +55,7 @@ TURNED_AWAY: dict[str, tuple[Settings, Headers]] = {
     "a key that is not ASCII": (LOCKED, {b"x-api-key": b"right\xff"}),
     "an empty key": (LOCKED, {b"x-api-key": b"", b"authorization": b"Bearer "}),
     "the right key in another scheme": (LOCKED, {b"authorization": b"Basic right"}),
+    "all of several keys at once": (SHARED, {b"x-api-key": b"right,another"}),
     "nothing to forward": (FORWARDING, {}),
     "nothing to forward but the proxy's own key": (LOCKED_FORWARDING, {b"x-api-key": b"right"}),
 }
@@ -63,6 +67,24 @@ def test_turned_away(settings: Settings, headers: Headers) -> None:
         admit(headers, settings)
     assert (caught.value.type, caught.value.status) == ("authentication_error", 401)
     assert "right" not in caught.value.message
+
+
+CALLERS: dict[str, tuple[Settings, Headers, str]] = {
+    "by their key, which is not told": (LOCKED, {b"x-api-key": b"right"}, "27042f4e6eca7d0b"),
+    "by the same key in the other header": (LOCKED, {b"authorization": b"Bearer right"}, "27042f4e6eca7d0b"),
+    "by the key that let them in": (
+        SHARED,
+        {b"x-api-key": b"wrong", b"authorization": b"Bearer right"},
+        "27042f4e6eca7d0b",
+    ),
+    "by their address, where any key will do": (OPEN, {b"x-api-key": b"right"}, "10.0.0.1"),
+    "by their address, where their key is for the backend": (FORWARDING, {b"x-api-key": b"right"}, "10.0.0.1"),
+}
+
+
+@pytest.mark.parametrize(("settings", "headers", "expected"), CALLERS.values(), ids=CALLERS.keys())
+def test_who_asks_is_known(settings: Settings, headers: Headers, expected: str) -> None:
+    assert caller(headers, settings, "10.0.0.1") == expected
 
 
 def arriving(parts: Sequence[bytes], then: Message | None = None) -> Receive:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from anthropic_proxy.config import Settings, SettingsError
+from anthropic_proxy.env_file import with_keys
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -82,7 +83,7 @@ def demo_settings(environ: Mapping[str, str], backend_url: str) -> Settings:
     """Settings of a proxy in front of the demo backend at that base URL. Raises SettingsError."""
     own = {name: value for name, value in environ.items() if name.lower() not in BACKEND_SETTINGS}
     behind = {"OPENAI_API_BASE": backend_url, "MODEL": "demo", "REASONING_MODEL": "demo-thinking"}
-    return Settings.from_env({**own, **behind})
+    return Settings.from_env(with_keys({**own, **behind}))
 
 
 def banner(host: str, port: int) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from anthropic_proxy.config import SettingsError
-from anthropic_proxy.env_file import read_env_file
+from anthropic_proxy.env_file import read_env_file, with_keys
 from anthropic_proxy.launcher.variables import Shell, lines, shell_of, variables
 from anthropic_proxy.server.banner import address_of
 from anthropic_proxy.up.failure import CannotStart
@@ -76,7 +76,7 @@ def _environ() -> dict[str, str]:
     """
     home = clone()
     written = read_env_file(home / ".env", os.environ) if home else {}
-    return {**{name: value for name, (value, _) in written.items()}, **os.environ}
+    return with_keys({**{name: value for name, (value, _) in written.items()}, **os.environ})
 
 
 def _give_up(message: str, code: int) -> NoReturn:

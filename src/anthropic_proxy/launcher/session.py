@@ -57,7 +57,9 @@ def claude(program: str, arguments: list[str], environ: Mapping[str, str]) -> in
         values = variables(settings, found, limits, environ)
         os.execve(program, [program, *arguments], changed(values))
     # Nobody else is to depend on servers that end with this session, so they get ports of their own.
-    alone = {**environ, "PORT": "0", "HOST": "127.0.0.1", "LITELLM_PORT": "0"}
+    alone = {**environ, "PORT": "0", "HOST": "127.0.0.1", "LITELLM_PORT": "0", "METRICS": "off"}
+    # Claude Code would not trust a certificate made for another name.
+    alone |= {"TLS_CERT_FILE": "", "TLS_KEY_FILE": ""}
     plan = plan_serve(alone) if environ.get("OPENAI_API_BASE") else plan_up(alone, _config(environ))
     # Their lines must not fall into Claude Code's screen.
     descriptor, path = tempfile.mkstemp(prefix="anthropic-proxy-", suffix=".log")

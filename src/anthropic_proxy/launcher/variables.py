@@ -63,8 +63,8 @@ def unknown_window(settings: Settings, limits: Limits, environ: Mapping[str, str
 
 def token(settings: Settings) -> str:
     """What the proxy wants to be shown."""
-    if settings.proxy_api_key is not None:
-        return settings.proxy_api_key.get_secret_value()
+    if settings.proxy_keys:
+        return settings.proxy_keys[0]
     if settings.forward_key and settings.openai_api_key is not None:
         return settings.openai_api_key.get_secret_value()
     return "anything"

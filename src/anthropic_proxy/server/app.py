@@ -12,6 +12,7 @@ from anthropic_proxy.backend import Backend
 from anthropic_proxy.config import Settings
 from anthropic_proxy.server import health
 from anthropic_proxy.server.failures import Rim, wrong_address
+from anthropic_proxy.server.guard import Guard
 from anthropic_proxy.server.messages import Messages
 from anthropic_proxy.upstream.base import Timeouts, Upstream
 from anthropic_proxy.upstream.http import HttpUpstream
@@ -44,6 +45,7 @@ def create_app(settings: Settings, upstream: Upstream | None = None) -> FastAPI:
         redirect_slashes=False,
         exception_handlers={HTTPException: wrong_address},
     )
+    app.add_middleware(Guard, settings=settings)
     app.add_middleware(Rim)
     messages = Messages(settings, backend)
     app.router.routes[:0] = [Route(path, messages, methods=["POST"]) for path in ("/v1/messages", "/v1/messages/")]

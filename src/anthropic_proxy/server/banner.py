@@ -23,7 +23,8 @@ def address_of(settings: Settings, port: int) -> str:
     """The proxy's base URL, for clients on this machine."""
     # A wildcard is no address to connect to.
     host = "localhost" if settings.host in ("0.0.0.0", "::", "") else settings.host
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if settings.tls_cert_file else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def how_to_use(settings: Settings, port: int) -> list[str]:

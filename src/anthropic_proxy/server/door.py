@@ -1,9 +1,10 @@
 """The door: who may come in, and what they bring, as bytes and then as JSON."""
 
 import asyncio
+import hashlib
 import hmac
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from starlette.types import Receive
@@ -37,9 +38,7 @@ def admit(headers: Mapping[bytes, bytes], settings: Settings) -> str | None:
     """
     offered = _credentials(headers)
     if settings.proxy_api_key is not None:
-        own = settings.proxy_api_key.get_secret_value().encode()
-        # A list, so that the time taken does not tell which one was right.
-        right = [hmac.compare_digest(key, own) for key in offered]
+        right = [_is_one_of(settings.proxy_keys, key) for key in offered]
         if not any(right):
             raise ProxyError(
                 "x-api-key: missing or not this proxy's PROXY_API_KEY; send it as x-api-key or Authorization: Bearer",
@@ -56,6 +55,19 @@ def admit(headers: Mapping[bytes, bytes], settings: Settings) -> str | None:
             type="authentication_error",
         )
     return None
+
+
+def caller(headers: Mapping[bytes, bytes], settings: Settings, address: str) -> str:
+    """Who asks, as one who is counted: a short hash of the key they were admitted by, else their address."""
+    for key in _credentials(headers):
+        if _is_one_of(settings.proxy_keys, key):
+            return hashlib.sha256(key).hexdigest()[:16]
+    return address
+
+
+def _is_one_of(own: Sequence[str], offered: bytes) -> bool:
+    """Compares with all of them, so that the time taken does not tell which one was right, or how far."""
+    return sum(hmac.compare_digest(offered, key.encode()) for key in own) > 0
 
 
 def _credentials(headers: Mapping[bytes, bytes]) -> list[bytes]:

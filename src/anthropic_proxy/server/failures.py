@@ -117,7 +117,8 @@ async def _send_json(send: Send, status: int, value: object, headers: RawHeaders
 async def wrong_address(request: Request, error: Exception) -> Response:
     """FastAPI's own refusals, which are 404 and 405, raised again for the Rim to answer."""
     assert isinstance(error, HTTPException)
-    path = request.url.path
+    # Not of `request.url`, which is made of what the client calls us.
+    path: str = request.scope["path"]
     if path.startswith("/v1/v1/"):
         message = f"{path}: drop /v1 from the end of the base URL; clients add it themselves"
         raise ProxyError(message, type="not_found_error") from None

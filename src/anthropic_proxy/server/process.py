@@ -3,6 +3,7 @@
 import errno
 import logging
 import socket
+import ssl
 import sys
 from contextlib import suppress
 
@@ -14,6 +15,7 @@ from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import InvalidRequest
 from anthropic_proxy.server.failures import error_body, request_id
 from anthropic_proxy.server.logs import RequestLine, configure
+from anthropic_proxy.upstream.outbound import os_reason
 from anthropic_proxy.wire.json import dumps
 
 KEEP_ALIVE = 120
@@ -22,6 +24,9 @@ reset now and then, so it had better be the client."""
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+
+CANNOT_LISTEN = 1
+"""Exit code."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -60,8 +65,37 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
+def check_certificate(settings: Settings) -> None:
+    """Raises ValueError where the files of TLS_CERT_FILE and TLS_KEY_FILE cannot be used."""
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        # Without an answer of ours, OpenSSL would ask for a passphrase on the terminal.
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password=lambda: b"")
+    except ssl.SSLError as error:
+        raise ValueError(
+            f"TLS_CERT_FILE and TLS_KEY_FILE are not a certificate and its key in PEM: {os_reason(error)}"
+        ) from None
+    except OSError as error:
+        raise ValueError(f"TLS_CERT_FILE or TLS_KEY_FILE cannot be read: {os_reason(error)}") from None
+
+
+def _with_port_of_metrics(settings: Settings, sockets: list[socket.socket]) -> list[socket.socket]:
+    """`sockets`, and those of METRICS, if it is a port. Ends the program where they are taken."""
+    if settings.metrics_port is None:
+        return sockets
+    try:
+        return [*sockets, *listen(settings.host, settings.metrics_port)]
+    except OSError as error:
+        reason = str(error.strerror).partition(" (while")[0]
+        print(f"anthropic-proxy: METRICS: cannot listen on port {settings.metrics_port}: {reason}", file=sys.stderr)
+        sys.exit(CANNOT_LISTEN)
+
+
 def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices: list[str]) -> None:
     """Serves until a signal says stop. Then running requests get SHUTDOWN_GRACE seconds to finish."""
+    sockets = _with_port_of_metrics(settings, sockets)
     configure(settings, sys.stderr)
     for notice in notices:
         logging.getLogger("anthropic_proxy").warning(notice)
@@ -75,6 +109,8 @@ def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices:
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
+        ssl_certfile=settings.tls_cert_file,
+        ssl_keyfile=settings.tls_key_file,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=settings.shutdown_grace,
     )

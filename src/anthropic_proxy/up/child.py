@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,8 @@ class Service(NamedTuple):
     """The same, where nobody is left to tell it."""
     sockets: Sequence[int] = ()
     """File descriptors it inherits."""
+    tls: bool = False
+    """Does it speak HTTPS?"""
 
 
 class Child:
@@ -85,7 +88,7 @@ class Child:
         """Waits until it answers; False if it ended, or `patience` (seconds) did. `progress` hears the seconds."""
         while self.running and (waited := time.monotonic() - self.started) < patience:
             progress(waited)
-            if await answers(*self.service.address, self.service.health):
+            if await answers(*self.service.address, self.service.health, self.service.tls):
                 # Not somebody else who took the port first.
                 return self.running
             await asyncio.sleep(LOOK_EVERY)
@@ -149,11 +152,12 @@ class Child:
             self._tell(text)
 
 
-async def answers(host: str, port: int, path: str) -> bool:
-    """Does a server there answer 200?"""
+async def answers(host: str, port: int, path: str, tls: bool = False) -> bool:
+    """Does a server there answer 200? Its certificate is for those who tell it something."""
     try:
         async with asyncio.timeout(ANSWERS_WITHIN):
-            reader, writer = await asyncio.open_connection(host, port)
+            context = ssl._create_unverified_context() if tls else None
+            reader, writer = await asyncio.open_connection(host, port, ssl=context)
             try:
                 head = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
                 writer.write(head.encode())

@@ -114,6 +114,7 @@ def _proxy(settings: Settings, environ: Mapping[str, str], sockets: list[socket.
         grace=grace,
         leash=grace,
         sockets=[bound.fileno() for bound in sockets],
+        tls=settings.tls_cert_file is not None,
     )
 
 
