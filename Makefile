@@ -4,7 +4,9 @@ PYTHON := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: check test format lint types golden docs lock bench bench-results guard guard-update clean
+SUPPLY := .venvs/supply
+
+.PHONY: sbom audit check test format lint types golden docs lock bench bench-results guard guard-update clean
 
 check:  ## everything: format, lint, types, scripts, all tests, coverage
 	./run_tests.sh
@@ -31,11 +33,12 @@ docs:  ## rewrite the generated pages of docs/
 
 lock:  ## resolve the requirements anew; `make lock UPGRADE=--upgrade` takes the newest of all
 	$(COMPILE) pyproject.toml --output-file requirements/base.txt
-	$(COMPILE) pyproject.toml requirements/dev.in --constraint requirements/base.txt --output-file requirements/dev.txt
+	$(COMPILE) --all-extras pyproject.toml requirements/dev.in --constraint requirements/base.txt --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml requirements/setup.in --output-file requirements/setup.txt
 	$(COMPILE) requirements/litellm.in --output-file requirements/litellm.txt
 	$(COMPILE) requirements/sdk-0.60.in --output-file requirements/sdk-0.60.txt
 	$(COMPILE) requirements/sdk-1.17.in --output-file requirements/sdk-1.17.txt
+	$(COMPILE) requirements/supply.in --output-file requirements/supply.txt
 
 bench:  ## measure the proxy beside nginx and LiteLLM, ten minutes; `make bench BENCH=--quick` takes one
 	$(PYTHON) -m bench $(BENCH)
@@ -48,6 +51,20 @@ guard:  ## count the work of three requests and compare it with bench/guard.json
 
 guard-update:  ## rewrite bench/guard.json; say in the commit what the work is for
 	$(PYTHON) -m bench.guard --update
+
+sbom: $(SUPPLY)/installed.txt  ## write dist/sbom.cdx.json: what is installed with the package, by hash (CycloneDX)
+	mkdir -p dist
+	PYTHONWARNINGS=ignore $(SUPPLY)/bin/cyclonedx-py requirements requirements/base.txt --pyproject pyproject.toml \
+		--output-reproducible --output-file dist/sbom.cdx.json
+
+audit: $(SUPPLY)/installed.txt  ## ask for known vulnerabilities in the locks
+	$(PYTHON) .ci/audit.py $(SUPPLY)/bin/pip-audit \
+		requirements/base.txt requirements/dev.txt requirements/setup.txt requirements/supply.txt
+
+$(SUPPLY)/installed.txt: requirements/supply.txt
+	.venv/bin/uv venv --quiet --clear $(SUPPLY)
+	UV_SYSTEM_CERTS=true .venv/bin/uv pip install --quiet --python $(SUPPLY)/bin/python --require-hashes --requirement $<
+	cp $< $@
 
 clean:  ## remove what the tools leave behind, the environments too
 	rm -rf .venv .venvs .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist

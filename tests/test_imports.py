@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path, PurePath
 
 import pytest
@@ -172,7 +173,8 @@ def test_a_module_is_one_sitting(module: Module) -> None:
 
 def test_every_library_is_a_declared_dependency() -> None:
     libraries = set().union(*(own_libraries(module) for module in MODULES))
-    declared = {canonical(requirement) for requirement in PROJECT["dependencies"]}
+    requirements = [*PROJECT["dependencies"], *chain.from_iterable(PROJECT["optional-dependencies"].values())]
+    declared = {canonical(requirement) for requirement in requirements}
     providers = packages_distributions()
     unknown = {name for name in libraries if not declared & set(map(canonical, providers.get(name, ())))}
     assert unknown == set()
