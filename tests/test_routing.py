@@ -54,6 +54,12 @@ def test_without_thinking(environ: Environ, _: str, answers: str, thinking: Any)
     assert routed(environ, thinking) == (answers, False)
 
 
+@pytest.mark.parametrize("thinking", [*ON, *OFF])
+def test_a_model_of_ones_own_list_is_served_by_itself(thinking: Any) -> None:
+    environ = {"CLIENT_MODELS": "other, client-model", "MODEL": "m", "REASONING_MODEL": "r"}
+    assert routed(environ, thinking) == ("client-model", False)
+
+
 DEFAULTS: dict[str, tuple[Environ, str | None]] = {
     "none": ({}, None),
     "the one for all": ({"MODEL": "m", "COMPLETION_MODEL": "c", "REASONING_MODEL": "r"}, "m"),

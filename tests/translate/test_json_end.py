@@ -43,6 +43,7 @@ PLACES: dict[str, tuple[str, bool, str, bool]] = {
     "brackets nest": ('{"a": [{', False, "}]}", False),
     "a word never ends": ("null", False, "", False),
     "the end": ('{"a": []}', True, "", False),
+    "a bracket that closes nothing": ("]}", False, "", False),
 }
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from anthropic_proxy.dialects import PLAIN, Dialect
 from anthropic_proxy.translate.carriers import unpack
-from anthropic_proxy.translate.chat.reply import ChatReader, Expected
+from anthropic_proxy.translate.chat.expected import Expected
+from anthropic_proxy.translate.chat.reply import ChatReader
 from anthropic_proxy.translate.chat.tool_names import ToolNames
 from anthropic_proxy.translate.failures import Asked
 from anthropic_proxy.translate.fold import fold
@@ -465,6 +466,20 @@ def test_one_in_a_list_is_none() -> None:
 
 # Any stream
 
+DIALECTS = [
+    PLAIN,
+    LATE,
+    replace(PLAIN, think_tags=True, tool_id="verbatim", eof_is_end=True),
+    replace(PLAIN, reasoning_back="all", reasoning_back_field="reasoning_details", stop_report="stop_reason"),
+]
+WISHES: list[dict[str, Any]] = [
+    {},
+    {"show": "none", "stop_sequences": ("a", "7B")},
+    {"show": "omitted", "only_one_call": True},
+    {"search_query": "a", "schema": SCHEMA},
+    {"prefill": "aB", "whole_arguments": frozenset({"a"})},
+]
+
 
 def events_of(payloads: Iterable[bytes], translator: ChatReader, whole: bool = False) -> list[StreamEvent]:
     """The events a client is sent, found legal."""
@@ -522,24 +537,25 @@ def test_a_streamed_reply_says_the_same_as_a_whole_one(said: Spoken, data_: st.D
     assert without_ids(streamed) == without_ids(whole)
 
 
+@given(spoken(), st.data(), st.sampled_from(WISHES))
+def test_the_fast_paths_say_what_the_plain_ones_do(said: Spoken, data_: st.DataObject, wishes: dict[str, Any]) -> None:
+    chunks = data_.draw(streams(said))
+    fast, plain = reader(**wishes), reader(**wishes)
+    assert closed(fast, *chunks) == closed(plain, *map(roundabout, chunks))
+
+
+def roundabout(one: dict[str, Any]) -> dict[str, Any]:
+    """A chunk that says the same and takes no fast path, for it says a little more."""
+    again: dict[str, Any] = json.loads(json.dumps({"usage": {}, **one}))
+    for choice in again.get("choices") or []:
+        for entry in (choice.get("delta") or {}).get("tool_calls") or []:
+            entry["type"] = "function"
+    return again
+
+
 def without_ids(message: Any) -> Any:
     """A Message without the ids of its calls, and these in any order."""
     return {**message, "content": sorted([{**block, "id": None} for block in message["content"]], key=repr)}
-
-
-DIALECTS = [
-    PLAIN,
-    LATE,
-    replace(PLAIN, think_tags=True, tool_id="verbatim", eof_is_end=True),
-    replace(PLAIN, reasoning_back="all", reasoning_back_field="reasoning_details", stop_report="stop_reason"),
-]
-WISHES: list[dict[str, Any]] = [
-    {},
-    {"show": "none", "stop_sequences": ("a", "7B")},
-    {"show": "omitted", "only_one_call": True},
-    {"search_query": "a", "schema": SCHEMA},
-    {"prefill": "aB", "whole_arguments": frozenset({"a"})},
-]
 
 
 @given(

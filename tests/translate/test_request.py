@@ -18,8 +18,8 @@ from anthropic_proxy.errors import InvalidRequest
 from anthropic_proxy.translate.api import Client, Translation
 from anthropic_proxy.translate.chat import blocks
 from anthropic_proxy.translate.chat.assistant import ASSISTANT_BLOCKS
+from anthropic_proxy.translate.chat.expected import Expected
 from anthropic_proxy.translate.chat.parts import USER_PARTS
-from anthropic_proxy.translate.chat.reply import Expected
 from anthropic_proxy.translate.chat.request import translate
 from anthropic_proxy.translate.chat.tool_results import RESULT_PARTS
 from anthropic_proxy.translate.validate import SYSTEM_BLOCKS, messages_request

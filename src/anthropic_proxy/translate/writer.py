@@ -110,8 +110,11 @@ class MessageWriter:
         """The events that `piece` makes due."""
         if self._in_text and type(piece) is Text and piece.text:
             # Fast path, for nearly all pieces. What `_text` would do takes more than twice as long.
-            self._written += len(piece.text)
-            return [_text_delta(self._index, piece.text)]
+            text = piece.text
+            self._written += len(text)
+            return [
+                {"type": "content_block_delta", "index": self._index, "delta": {"type": "text_delta", "text": text}}
+            ]
         if self.ended:
             return []
         return _WRITERS[type(piece)](self, piece)
@@ -151,17 +154,13 @@ class MessageWriter:
                 self._blank = text
                 return []
             last = self._begin(_Block({"type": "text", "text": ""}))
-        if text:
-            last.waiting.append({"type": "text_delta", "text": text})
-        return self._advance()
+        return self._more(last, {"type": "text_delta", "text": text}) if text else []
 
     def _thinking(self, piece: Thinking) -> list[StreamEvent]:
         last = self._last("thinking")
         if last is None:
             last = self._begin(_Block({"type": "thinking", "thinking": "", "signature": ""}))
-        if piece.text:
-            last.waiting.append({"type": "thinking_delta", "thinking": piece.text})
-        return self._advance()
+        return self._more(last, {"type": "thinking_delta", "thinking": piece.text}) if piece.text else self._advance()
 
     def _sign(self, piece: Signature) -> list[StreamEvent]:
         """The block is whole with it, whatever comes next."""
@@ -185,10 +184,10 @@ class MessageWriter:
                 _Block({"type": "tool_use", "id": "", "name": "", "input": {}}, slot=call.slot, end=JsonEnd())
             )
         self._name(block, call)
-        if call.arguments and block.end is not None:
-            block.end.feed(call.arguments)
-            block.waiting.append({"type": "input_json_delta", "partial_json": call.arguments})
-        return self._advance()
+        if not call.arguments or block.end is None:
+            return self._advance()
+        block.end.feed(call.arguments)
+        return self._more(block, {"type": "input_json_delta", "partial_json": call.arguments})
 
     def _name(self, block: _Block, call: ToolCall) -> None:
         """Completes a call's start, as long as it has not been sent."""
@@ -233,6 +232,13 @@ class MessageWriter:
         self._blocks.append(block)
         return block
 
+    def _more(self, block: _Block, delta: dict[str, Any]) -> list[StreamEvent]:
+        """A delta for `block`: sent at once where that one is open and alone, as it mostly is; else it waits."""
+        if self._first_is_open and len(self._blocks) == 1:
+            return [self._delta(delta)]
+        block.waiting.append(delta)
+        return self._advance()
+
     def _advance(self, last: bool = False) -> list[StreamEvent]:
         """Sends what the first block has gathered, and closes it once it is complete and not alone."""
         events = self.start()
@@ -266,8 +272,9 @@ class MessageWriter:
         return events
 
     def _delta(self, delta: dict[str, Any]) -> StreamEvent:
-        for part in _COUNTED:
-            self._written += len(delta.get(part, ""))
+        part = _COUNTED.get(delta["type"])
+        if part is not None:
+            self._written += len(delta[part])
         return {"type": "content_block_delta", "index": self._index, "delta": delta}
 
     # The end
@@ -319,10 +326,6 @@ def _stated(usage: Usage) -> MessageUsage:
     return stated
 
 
-def _text_delta(index: int, text: str) -> StreamEvent:
-    return {"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": text}}
-
-
 _WRITERS: dict[type, Callable[[MessageWriter, Any], list[StreamEvent]]] = {
     Text: MessageWriter._text,
     Thinking: MessageWriter._thinking,
@@ -350,8 +353,8 @@ CHARACTERS_PER_TOKEN = 4
 NAMELESS_TOOL = "unnamed_tool"
 """Name of a call whose name never came: the client answers that it knows no such tool, and the model sees it."""
 
-_COUNTED = ("text", "thinking", "partial_json")
-"""Fields of a delta that hold what the model wrote."""
+_COUNTED = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+"""Deltas that hold what the model wrote, each with its field."""
 
 
 def _joined(deltas: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -360,8 +363,8 @@ def _joined(deltas: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return deltas
     joined: list[dict[str, Any]] = []
     for delta in deltas:
-        part = next((name for name in _COUNTED if name in delta), None)
-        if part and joined and joined[-1]["type"] == delta["type"]:
+        part = _COUNTED.get(delta["type"])
+        if part is not None and joined and joined[-1]["type"] == delta["type"]:
             joined[-1] = {**joined[-1], part: joined[-1][part] + delta[part]}
         else:
             joined.append(delta)

@@ -75,6 +75,9 @@ class Arguments:
 
     def feed(self, fragment: object) -> str:
         """What of `fragment` may be passed on now."""
+        if self._passed and type(fragment) is str and 0 < len(fragment) < self._length:
+            # Fast path: more of an object that is on its way, too short to repeat what came before.
+            return self._more(self._characters.feed(fragment))
         text = self._text(fragment)
         if self._end.complete and not self._passed and text.lstrip().startswith("{"):
             self._start_again()
@@ -84,11 +87,7 @@ class Arguments:
         elif self._is_snapshot(text):
             self._cumulative = True
             text = text[self._length :]
-        if not text:
-            return ""
-        self._parts.append(text)
-        self._length += len(text)
-        return self._pass_on(text) if self._is_object else ""
+        return self._more(text) if text else ""
 
     def close(self, cut_off: bool) -> str:
         """What is still owed. `cut_off`: the reply ended at its token limit, and stays truncated."""
@@ -113,6 +112,11 @@ class Arguments:
         if fragment is None or self.repeats(fragment):
             return ""
         return dumps(fragment).decode()
+
+    def _more(self, text: str) -> str:
+        self._parts.append(text)
+        self._length += len(text)
+        return self._pass_on(text) if self._is_object else ""
 
     def _is_snapshot(self, text: str) -> bool:
         """Does `text` begin with all that came before, where that can hardly be an accident?

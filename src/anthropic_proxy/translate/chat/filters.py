@@ -22,34 +22,37 @@ class TextFilter(Protocol):
 
 def beginning_of(mark: str, text: str) -> int:
     """Length of the longest end of `text` that may begin `mark`, all of `mark` excepted."""
-    for length in range(min(len(mark) - 1, len(text)), 0, -1):
-        if mark.startswith(text[-length:]):
-            return length
+    at = text.find(mark[0], max(0, len(text) - len(mark) + 1))
+    while at >= 0:
+        if mark.startswith(text[at:]):
+            return len(text) - at
+        at = text.find(mark[0], at + 1)
     return 0
 
 
 class WholeCharacters:
     """Joins the halves of surrogate pairs that a backend cut in two. What is lost of one becomes U+FFFD."""
 
-    __slots__ = ("_half",)
+    __slots__ = ("half",)
 
     def __init__(self) -> None:
-        self._half = ""
+        self.half = ""
+        """The first half of a pair, whose other half comes with the next text."""
 
     def feed(self, text: str) -> str:
         """The text, but for half a character at its end."""
-        if not self._half and not "\ud800" <= text[-1:] <= "\udbff":
+        if not self.half and not "\ud800" <= text[-1:] <= "\udbff":
             return text
-        text = self._half + text
-        self._half = ""
+        text = self.half + text
+        self.half = ""
         if "\ud800" <= text[-1] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
+            text, self.half = text[:-1], text[-1]
         joined: str = without_surrogates(text)
         return joined
 
     def close(self) -> str:
         """U+FFFD for a half whose other half never came."""
-        half, self._half = self._half, ""
+        half, self.half = self.half, ""
         return "\ufffd" if half else ""
 
 

@@ -1,17 +1,15 @@
 """ChatReader: a Chat Completions reply, streamed or whole, becomes pieces."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.translate.chat.calls import Call, CallReader
 from anthropic_proxy.translate.chat.citations import search_pieces
+from anthropic_proxy.translate.chat.expected import Expected
 from anthropic_proxy.translate.chat.ids import CallIds, base62
 from anthropic_proxy.translate.chat.output import misfit
 from anthropic_proxy.translate.chat.reasoning import ReasoningReader
 from anthropic_proxy.translate.chat.stop_reasons import BROKEN, END, LENGTH, WINDOW, finish, meaning, stronger
-from anthropic_proxy.translate.chat.text import ReplyText
-from anthropic_proxy.translate.chat.tool_names import ToolNames
+from anthropic_proxy.translate.chat.text import ReplyText, text_alone
 from anthropic_proxy.translate.chat.usage import chat_usage, merged_usage
 from anthropic_proxy.translate.failures import Asked, error_in, stream_failure
 from anthropic_proxy.translate.native import message_blocks, message_usage
@@ -27,35 +25,6 @@ EMPTY = "the upstream's reply is empty"
 
 FULL = 0.99
 """Share of the window from which a reply without output, cut off by its length, means that the prompt filled it."""
-
-_NOTHING = Delta()
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What the request says about its reply."""
-
-    dialect: Dialect
-    model: str
-    """The upstream's model, which opaque state belongs to."""
-    names: ToolNames
-    used_ids: frozenset[str] = frozenset()
-    show: str = "none"
-    """How reasoning is shown: `text`, `omitted` or `none`."""
-    stop_sequences: tuple[str, ...] = ()
-    """Those to scan for."""
-    sent_stops: tuple[str, ...] = ()
-    """Those that were sent, where the backend reports which one matched."""
-    only_one_call: bool = False
-    whole_arguments: frozenset[str] = frozenset()
-    prefill: str = ""
-    """Text that the model may say again and the client has already."""
-    schema: dict[str, Any] | None = None
-    """For structured output that the backend does not enforce."""
-    discard: bool = False
-    """`max_tokens: 0`: only the prompt cache was to be filled."""
-    search_query: str | None = None
-    """Set where the backend was asked to search the web."""
 
 
 class ChatReader:
@@ -98,6 +67,8 @@ class ChatReader:
         """Was there any choice, be it empty?"""
         self._spoken = False
         """Did the model say anything?"""
+        self._straight = False
+        """Is text on its way that goes to the client as it is?"""
         self._whole = False
         self._failed = False
         self._usage: Usage | None = None
@@ -115,6 +86,10 @@ class ChatReader:
             return self._not_one_object(data, error)
         if not self.upstream_id and isinstance(chunk.id, str):
             self.upstream_id = chunk.id
+        text = text_alone(chunk)
+        if text and not self._expected.discard:
+            return [Text(text)] if self._straight else self._text(text)
+        self._straight = False
         choices = chunk.choices
         if not choices or chunk.error:
             return self._without_choices(chunk, data)
@@ -206,7 +181,7 @@ class ChatReader:
         reported = {"stop_reason": choice.stop_reason, "matched_stop": choice.matched_stop}.get(
             self._dialect.stop_report
         )
-        if isinstance(reported, str) and reported in (self._expected.sent_stops or (reported,)):
+        if isinstance(reported, str) and reported in self._expected.sent_stops:
             self._reported_stop = reported
 
     def _delta(self, delta: Delta, choice: int) -> list[Piece]:
@@ -214,10 +189,6 @@ class ChatReader:
             self._spoken = True
             return []
         content = delta.content
-        if type(content) is str and content:
-            delta.content = None
-            if delta == _NOTHING:  # Fast path: text and nothing else, as nearly all deltas are.
-                return self._text(content)
         pieces = self._reasoning.read(delta)
         self._spoken = self._spoken or self._reasoning.heard
         for part in content if isinstance(content, list) else [content]:
@@ -270,6 +241,7 @@ class ChatReader:
             if self._reasoning.pending and not text.isspace():
                 pieces += self._reasoning.sign()
             pieces.append(Text(text))
+            self._straight = self._words.passes and not self._reasoning.pending
         if self._words.matched is not None:
             self.finished = self.ending = True
         return pieces

@@ -9,12 +9,14 @@ from anthropic_proxy.translate.api import Client, Translation
 from anthropic_proxy.translate.chat.cache import Mark, message_marks, write_marks
 from anthropic_proxy.translate.chat.context import cleared_turns, dropped_edits
 from anthropic_proxy.translate.chat.conversion import Conversion
+from anthropic_proxy.translate.chat.expected import Expected
+from anthropic_proxy.translate.chat.frames import frame_tokens
 from anthropic_proxy.translate.chat.initiator import initiator_headers, written_text
 from anthropic_proxy.translate.chat.messages import Assembly
 from anthropic_proxy.translate.chat.output import structured_output
 from anthropic_proxy.translate.chat.parameters import PARAMETERS
 from anthropic_proxy.translate.chat.prefill import prefill
-from anthropic_proxy.translate.chat.reply import ChatReader, Expected
+from anthropic_proxy.translate.chat.reply import ChatReader
 from anthropic_proxy.translate.chat.system import system_message
 from anthropic_proxy.translate.chat.thinking import LEVELS, thinking_fields, thinking_on
 from anthropic_proxy.translate.chat.tools import Tools, chat_tools
@@ -77,12 +79,14 @@ def translate(request: MessagesRequest, model: str, dialect: Dialect, client: Cl
         discard=request["max_tokens"] == 0,
         search_query=_last_question(conversation) if tools.web_search else None,
     )
+    body = {name: value for name, value in body.items() if name not in dialect.dropped}
     return Translation(
-        body={name: value for name, value in body.items() if name not in dialect.dropped},
+        body=body,
         stream=stream,
         headers=headers if dialect.initiator else {},
         media=conversion.media,
         media_tokens=conversion.media_tokens,
+        frame_tokens=frame_tokens(body),
         dropped=tuple(dropped),
         reader=partial(ChatReader, expected),
     )
