@@ -513,8 +513,8 @@ LONG = {**STREAM, "messages": [{"role": "user", "content": "word " * 4000}]}
 DOUBTS: dict[str, tuple[dict[str, Any], list[Any], list[str]]] = {
     "a prompt that seems to have been cut": (
         LONG,
-        [TEXT, STOP, {"usage": {"prompt_tokens": 2048, "completion_tokens": 1}}],
-        ["the upstream counted 2048 prompt tokens"],
+        [TEXT, STOP, {"usage": {"prompt_tokens": 512, "completion_tokens": 1}}],
+        ["the upstream counted 512 prompt tokens"],
     ),
     "a prompt that came from the cache was not": (
         LONG,
