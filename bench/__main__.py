@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from bench.run import run
 from bench.samples import QUICK, Scale
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
+STARTED = time.monotonic()
 PLOT = ROOT / "docs" / "assets" / "performance.svg"
 
 
@@ -106,7 +108,7 @@ def _allow_many_files() -> None:
 
 def _say(text: str) -> None:
     """What is going on, beside the table."""
-    print(text, file=sys.stderr)
+    print(f"{time.monotonic() - STARTED:4.0f} s  {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def terminal(run: Run, told: Mapping[str, str]) -> str:
         "\n".join(f"{name}: {value}" for name, value in told.items()),
         aligned(table(run)),
         "\n".join(["wrong replies:", *flaws(run)]) if flaws(run) else "every reply was whole and right",
-        "\n".join([*limits(run), *run.notes]),
+        "\n".join([*limits(run), *(note.partition("\n")[0] for note in run.notes)]),
     ]
     return "\n\n".join(part for part in parts if part)
 

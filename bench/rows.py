@@ -19,7 +19,7 @@ WARM_UP = 0.2
 """Seconds of the same work before a measurement."""
 
 STREAMS_BEGIN_WITHIN = 15.0
-"""Seconds that all streams of a row have to begin; slow proxies get three times as much."""
+"""Seconds that all streams of a row have to begin."""
 
 
 @dataclass(slots=True)
@@ -72,9 +72,10 @@ async def whole(
 
 
 async def burst(subject: Subject, upstream: Upstream, scale: Scale) -> Sample:
-    """CPU time of one chunk of a stream that comes in bursts. A stream has 4,000, so that its request hardly counts."""
+    """CPU time of one chunk of a stream that comes in bursts. A stream has so many that its request hardly counts."""
     tally = Tally()
-    request = subject.target.request(bodies.small().encoded("bench-burst-20", stream=True))
+    bursts = 4 if subject.slow else 20
+    request = subject.target.request(bodies.small().encoded(f"bench-burst-{bursts}", stream=True))
     opened = await subject.open(4, tally)
     with _metered(subject) as meter:
         await repeat(subject.target, opened, request, scale.stream_seconds / 2, tally)
@@ -140,16 +141,17 @@ async def start(subject: Subject, upstream: Upstream, scale: Scale) -> Sample:
         await asyncio.sleep(0.3)
         idle = fresh.memory()
         request = fresh.target.request(bodies.small().encoded("bench-paced-1000", stream=True))
-        opened = await fresh.open(scale.open_streams, tally, timed=True)
-        await _begin(opened, request, STREAMS_BEGIN_WITHIN * (3 if subject.slow else 1))
+        streams = scale.open_streams // 5 if subject.slow else scale.open_streams
+        opened = await fresh.open(streams, tally, timed=True)
+        await _begin(opened, request, STREAMS_BEGIN_WITHIN)
         await asyncio.sleep(1.0)
         with_streams = fresh.memory()
         begun = sum(connection.started for connection in opened)
         await _finish(opened, upstream, tally)
     finally:
         fresh.stop()
-    if begun < scale.open_streams:
-        tally.flaws["did not begin in time"] = scale.open_streams - begun
+    if begun < streams:
+        tally.flaws["did not begin in time"] = streams - begun
     per_thousand = (with_streams - idle) * 1000 / max(begun, 1)
     values = {"start_s": fresh.started_after, "idle_mib": idle, "streams_mib": per_thousand}
     return Sample(values, tally.flaws)

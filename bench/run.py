@@ -11,9 +11,10 @@ from bench.subject import DidNotStart, Subject
 from bench.upstream import Upstream
 
 KEEPS_UP = 0.9
-"""Share of chunks delivered in time, below which a proxy is spared the rows with more streams."""
+"""Share of chunks delivered in time, below which a slow proxy is spared the rows with more streams."""
 
 Say = Callable[[str], None]
+"""Tells what is going on."""
 
 
 @dataclass(slots=True)
@@ -56,6 +57,7 @@ async def run(proxies: Sequence[Proxy], names: Sequence[str], scale: Scale, say:
             try:
                 await subject.start()
             except DidNotStart as error:
+                say(str(error))
                 done.note(str(error))
                 continue
             subject.pause()
@@ -88,7 +90,8 @@ async def _round(
         except (OSError, DidNotStart) as error:
             sample = Sample({}, {f"{type(error).__name__}: {error}": 1})
         done.add(name, subject.name, sample)
-        done.see_streams(subject.name, row, sample.values.get("delivered", 0.0))
+        if subject.slow:
+            done.see_streams(subject.name, row, sample.values.get("delivered", 0.0))
         if sample.flaws and subject.is_proxy:
             await _renew(subject, done)
         subject.pause()

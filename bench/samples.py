@@ -13,12 +13,12 @@ class Scale:
     """For proxies that are slow."""
     seconds: float = 1.0
     """Of a measurement of whole replies."""
-    stream_seconds: float = 2.5
+    stream_seconds: float = 2.0
     """Of a measurement of streams."""
     open_streams: int = 1000
     """For the memory they take."""
     soak_requests: int = 200_000
-    soak_seconds: float = 180
+    soak_seconds: float = 120
     """Then a soak ends, however far it came."""
 
 
