@@ -31,6 +31,10 @@ golden:  ## rewrite the expected files of tests/golden; read the diff before com
 docs:  ## rewrite the generated pages of docs/
 	$(PYTHON) docs/generate.py
 
+clients:  ## install every client there are tests with, run them, and write the tables of docs/clients.md
+	$(PYTHON) tests/clients/install.py
+	$(PYTHON) -m pytest -q -p tests.clients.table tests/sdk tests/clients tests/claude_code
+
 lock:  ## resolve the requirements anew; `make lock UPGRADE=--upgrade` takes the newest of all
 	$(COMPILE) pyproject.toml --output-file requirements/base.txt
 	$(COMPILE) --all-extras pyproject.toml requirements/dev.in --constraint requirements/base.txt --output-file requirements/dev.txt
@@ -38,6 +42,10 @@ lock:  ## resolve the requirements anew; `make lock UPGRADE=--upgrade` takes the
 	$(COMPILE) requirements/litellm.in --output-file requirements/litellm.txt
 	$(COMPILE) requirements/sdk-0.60.in --output-file requirements/sdk-0.60.txt
 	$(COMPILE) requirements/sdk-1.17.in --output-file requirements/sdk-1.17.txt
+	$(COMPILE) requirements/client-agent-sdk.in --output-file requirements/client-agent-sdk.txt
+	$(COMPILE) requirements/client-langchain.in --output-file requirements/client-langchain.txt
+	$(COMPILE) requirements/client-llm.in --output-file requirements/client-llm.txt
+	$(COMPILE) requirements/client-pydantic-ai.in --output-file requirements/client-pydantic-ai.txt
 	$(COMPILE) requirements/supply.in --output-file requirements/supply.txt
 
 bench:  ## measure the proxy beside nginx and LiteLLM, ten minutes; `make bench BENCH=--quick` takes one
