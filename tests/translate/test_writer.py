@@ -215,6 +215,20 @@ STREAMS: dict[str, tuple[list[Piece], list[str]]] = {
             "message_stop",
         ],
     ),
+    "what comes for a call after its end is left out": (
+        [ToolCall(0, "call_1", "clock", "{}"), Text("a"), ToolCall(0), ToolCall(0, "call_9", "weather"), CALLED],
+        [
+            "message_start",
+            "0 [ tool_use call_1 clock",
+            "0 + input_json '{}'",
+            "0 ]",
+            "1 [ text",
+            "1 + text 'a'",
+            "1 ]",
+            "end tool_use",
+            "message_stop",
+        ],
+    ),
     "a repeated id or name changes nothing": (
         [ToolCall(0, "call_1", "weather"), ToolCall(0, "call_9", "clock", "{}", "toolset"), CALLED],
         [
