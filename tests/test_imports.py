@@ -22,14 +22,14 @@ RUNGS: tuple[set[str], ...] = (
     {"config", "routing"},
     {"turn", "backend", "env_file"},
     {"server"},
-    {"copilot", "demo", "doctor"},
+    {"copilot", "demo", "doctor", "replay"},
     {"up"},
     {"launcher"},
     {"cli", "__main__", "__init__"},
 )
 """Top names of the package, lowest first. A module imports from its own rung and those below."""
 
-STRANGERS: tuple[set[str], ...] = ({"translate", "upstream"}, {"copilot", "demo", "doctor"})
+STRANGERS: tuple[set[str], ...] = ({"translate", "upstream"}, {"copilot", "demo", "doctor", "replay"})
 """Names on one rung that must not know each other all the same: what is computed and what is fetched; the
 commands beside `serve`."""
 

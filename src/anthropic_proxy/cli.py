@@ -15,6 +15,7 @@ from anthropic_proxy.demo.command import demo
 from anthropic_proxy.doctor.command import doctor
 from anthropic_proxy.env_file import read_env_file, with_keys
 from anthropic_proxy.launcher.command import PASS_ON, claude, env
+from anthropic_proxy.replay.command import replay
 from anthropic_proxy.server.banner import banner
 from anthropic_proxy.up.command import up
 
@@ -66,6 +67,7 @@ FLAGS = {
     "port": "PORT",
     "log_level": "LOG_LEVEL",
     "log_format": "LOG_FORMAT",
+    "record": "RECORD_DIR",
 }
 """Variable that each option of `serve` stands for. Keys have no option: other users could read it off
 the list of processes."""
@@ -83,6 +85,7 @@ def serve(
     port: Annotated[str | None, _flag("--port", "port")] = None,
     log_level: Annotated[str | None, _flag("--log-level", "log_level")] = None,
     log_format: Annotated[str | None, _flag("--log-format", "log_format")] = None,
+    record: Annotated[str | None, _flag("--record", "record_dir")] = None,
 ) -> None:
     flags = {FLAGS[name]: str(value) for name, value in context.params.items() if value is not None}
     written: dict[str, tuple[str, int]] = {}
@@ -103,6 +106,7 @@ app.command("demo")(demo)
 app.command("login")(login)
 app.command("logout")(logout)
 app.command("status")(status)
+app.command("replay")(replay)
 
 
 def _serve(settings: Settings, notices: list[str]) -> None:
@@ -112,7 +116,7 @@ def _serve(settings: Settings, notices: list[str]) -> None:
 
     try:
         upstream = http_upstream(settings)
-        process.check_certificate(settings)
+        process.check(settings)
     except ValueError as error:
         _give_up(str(error), WRONG_SETTING)
     try:

@@ -45,6 +45,8 @@ class Exchange:
 
     upstream_model: str = ""
     dialect: str = ""
+    habits: Dialect | None = None
+    """How the backend was spoken to at first, before a refusal taught better."""
     upstream_id: str = ""
     rate_limits: dict[str, str] = field(default_factory=dict)
     """The backend's limits as a reply's headers told them, by Anthropic's header names."""
@@ -117,6 +119,7 @@ async def replies(
 ) -> AsyncGenerator[list[Piece], None]:
     """One upstream call as pieces. A refused parameter is taken back and the call made again."""
     dialect = await backend.dialect(route)
+    exchange.habits = exchange.habits or dialect
     exchange.upstream_model = route.model
     for round_number in range(MOST_REPAIRS + 1):
         exchange.dialect = dialect.name

@@ -18,6 +18,8 @@ async def chunks(upstream: Upstream) -> list[bytes]:
 PLAYED = {
     "all at once": (Recorded(b"abcde"), [b"abcde"]),
     "in reads of a size": (Recorded(b"abcde", read_size=2), [b"ab", b"cd", b"e"]),
+    "in reads of different sizes": (Recorded(b"abcde", reads=(1, 3, 1)), [b"a", b"bcd", b"e"]),
+    "in reads that leave something over": (Recorded(b"abcde", reads=(1, 2)), [b"a", b"bc", b"de"]),
     "with pauses": (Recorded(b"abc", read_size=1, pause=0.01), [b"a", b"b", b"c"]),
     "nothing": (Recorded(b""), []),
 }
@@ -74,6 +76,15 @@ async def test_a_broken_recording_gives_what_came_before_and_raises() -> None:
             await anext(stream)
     assert caught.value.kind == "closed_early"
     assert replay.closed == 0
+
+
+async def test_a_recording_breaks_in_the_way_it_says() -> None:
+    silence = UpstreamBroke("not a word", kind="silence_timeout")
+    async with Replay(Recorded(b"ab", broke=silence)).post("/", b"{}", {}) as reply:
+        stream = reply.chunks()
+        assert await anext(stream) == b"ab"
+        with pytest.raises(UpstreamBroke, match="not a word"):
+            await anext(stream)
 
 
 async def test_an_error_in_place_of_a_reply_is_raised() -> None:

@@ -36,7 +36,7 @@ def admit(headers: Mapping[bytes, bytes], settings: Settings) -> str | None:
 
     Raises ProxyError where a key is wrong or missing.
     """
-    offered = _credentials(headers)
+    offered = credentials(headers)
     if settings.proxy_api_key is not None:
         right = [_is_one_of(settings.proxy_keys, key) for key in offered]
         if not any(right):
@@ -59,7 +59,7 @@ def admit(headers: Mapping[bytes, bytes], settings: Settings) -> str | None:
 
 def caller(headers: Mapping[bytes, bytes], settings: Settings, address: str) -> str:
     """Who asks, as one who is counted: a short hash of the key they were admitted by, else their address."""
-    for key in _credentials(headers):
+    for key in credentials(headers):
         if _is_one_of(settings.proxy_keys, key):
             return hashlib.sha256(key).hexdigest()[:16]
     return address
@@ -70,7 +70,8 @@ def _is_one_of(own: Sequence[str], offered: bytes) -> bool:
     return sum(hmac.compare_digest(offered, key.encode()) for key in own) > 0
 
 
-def _credentials(headers: Mapping[bytes, bytes]) -> list[bytes]:
+def credentials(headers: Mapping[bytes, bytes]) -> list[bytes]:
+    """The keys that a request brings."""
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
     bearer = token.strip() if scheme.lower() == b"bearer" else b""
     return [key for key in (headers.get(b"x-api-key", b"").strip(), bearer) if key]

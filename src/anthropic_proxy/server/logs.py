@@ -34,6 +34,7 @@ class RequestLine:
     status: int = 0
     """499: the client went before it had its answer."""
     client_model: str = ""
+    message_id: str = ""
     exchange: Exchange = field(default_factory=Exchange)
     first_event: float | None = None
     usage: dict[str, Any] = field(default_factory=dict)

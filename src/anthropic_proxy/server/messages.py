@@ -3,7 +3,7 @@
 import logging
 import re
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from starlette.types import Receive, Scope, Send
@@ -33,11 +33,17 @@ MOST_TOLD = 1000
 _NUMBER = re.compile(r"\b\d+\b")
 
 
+def new_message_id() -> str:
+    """An id for a message: `msg_` and 24 random characters."""
+    return f"msg_{secrets.token_hex(12)}"
+
+
 class Messages:
     """The endpoint. Raises ProxyError and ClientGone for the Rim to answer."""
 
-    def __init__(self, settings: Settings, backend: Backend) -> None:
+    def __init__(self, settings: Settings, backend: Backend, message_id: Callable[[], str]) -> None:
         self._settings = settings
+        self._message_id = message_id
         self._backend = backend
         self._drops_told: set[str] = set()
 
@@ -58,7 +64,8 @@ class Messages:
         body = json_body(await read_body(headers, receive, settings.max_body))
         request = messages_request(body, default_model(settings))
         line.client_model = request["model"]
-        writer = MessageWriter(f"msg_{secrets.token_hex(12)}", request["model"])
+        line.message_id = self._message_id()
+        writer = MessageWriter(line.message_id, request["model"])
         route = route_for(settings, request)
         lists = run(request, route, self._backend, writer, client(headers, settings), line.exchange, key)
         if request.get("stream"):

@@ -6,6 +6,8 @@ import socket
 import ssl
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,6 +17,7 @@ from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import InvalidRequest
 from anthropic_proxy.server.failures import error_body, request_id
 from anthropic_proxy.server.logs import RequestLine, configure
+from anthropic_proxy.server.record_folder import prepare
 from anthropic_proxy.upstream.outbound import os_reason
 from anthropic_proxy.wire.json import dumps
 
@@ -65,14 +68,37 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def check_certificate(settings: Settings) -> None:
-    """Raises ValueError where the files of TLS_CERT_FILE and TLS_KEY_FILE cannot be used."""
-    if settings.tls_cert_file is None or settings.tls_key_file is None:
-        return
+EXTRAS = (
+    ("RATE_LIMIT", "limits", "limits", lambda settings: bool(settings.rate_limit)),
+    ("METRICS", "prometheus_client", "metrics", lambda settings: settings.metrics != "off"),
+    ("TRACES", "opentelemetry.sdk", "otel", lambda settings: settings.traces == "on"),
+)
+"""Settings that need a library which is not always installed: that library, its extra, and when it is needed."""
+
+
+def check(settings: Settings) -> None:
+    """Raises ValueError where files, a folder or libraries that the settings ask for cannot be used."""
+    for variable, library, extra, wanted in EXTRAS:
+        if wanted(settings) and not _is_installed(library):
+            raise ValueError(f"{variable}: needs more libraries; pip install 'anthropic-proxy[{extra}]'")
+    if settings.record_dir is not None:
+        prepare(Path(settings.record_dir))
+    if settings.tls_cert_file is not None and settings.tls_key_file is not None:
+        _check_certificate(settings.tls_cert_file, settings.tls_key_file)
+
+
+def _is_installed(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except ModuleNotFoundError:  # of the package it is in
+        return False
+
+
+def _check_certificate(cert_file: str, key_file: str) -> None:
     try:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         # Without an answer of ours, OpenSSL would ask for a passphrase on the terminal.
-        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password=lambda: b"")
+        context.load_cert_chain(cert_file, key_file, password=lambda: b"")
     except ssl.SSLError as error:
         raise ValueError(
             f"TLS_CERT_FILE and TLS_KEY_FILE are not a certificate and its key in PEM: {os_reason(error)}"
@@ -97,6 +123,8 @@ def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices:
     """Serves until a signal says stop. Then running requests get SHUTDOWN_GRACE seconds to finish."""
     sockets = _with_port_of_metrics(settings, sockets)
     configure(settings, sys.stderr)
+    if settings.record_dir is not None:
+        notices = [*notices, f"RECORD_DIR: prompts and replies are written to {settings.record_dir}"]
     for notice in notices:
         logging.getLogger("anthropic_proxy").warning(notice)
     config = uvicorn.Config(

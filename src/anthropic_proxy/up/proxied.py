@@ -17,7 +17,7 @@ def main() -> None:
     settings = Settings.from_env(os.environ)
     try:
         upstream = http_upstream(settings)
-        process.check_certificate(settings)
+        process.check(settings)
     except ValueError as error:
         # Certificates or an HTTP proxy that cannot be used.
         print(error, file=sys.stderr)

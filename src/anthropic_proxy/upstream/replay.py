@@ -1,9 +1,10 @@
 """Replay: an upstream without a network, which plays what was recorded."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from anthropic_proxy.errors import UpstreamBroke
@@ -21,10 +22,14 @@ class Recorded:
     """Names in lower case."""
     read_size: int | None = None
     """Bytes a read; None gives all at once."""
+    reads: tuple[int, ...] = ()
+    """Bytes of each read, if they differ; `read_size` then does not count."""
     pause: float = 0
     """Seconds before each read."""
     broken_at: int | None = None
     """The connection breaks after this many bytes."""
+    broke: UpstreamBroke | None = None
+    """How it breaks; at the body's end, if `broken_at` does not say where."""
     stall: bool = False
     """Nothing comes after the body, not even its end."""
 
@@ -103,14 +108,24 @@ class _Playing:
 
     async def _play(self) -> AsyncGenerator[bytes, None]:
         recorded = self._recorded
-        body = recorded.body[: recorded.broken_at]
-        size = recorded.read_size or max(len(body), 1)
-        for start in range(0, len(body), size):
+        for data in _portions(recorded):
             await asyncio.sleep(recorded.pause)
-            yield body[start : start + size]
-        if recorded.broken_at is not None:
+            yield data
+        if recorded.broken_at is not None or recorded.broke is not None:
             self.ended = True
-            raise UpstreamBroke("the upstream closed the stream early", kind="closed_early")
+            raise recorded.broke or UpstreamBroke("the upstream closed the stream early", kind="closed_early")
         if recorded.stall:
             await asyncio.Event().wait()
         self.ended = True
+
+
+def _portions(recorded: Recorded) -> Iterator[bytes]:
+    """The body, one item a read."""
+    body = recorded.body[: recorded.broken_at]
+    size = recorded.read_size or max(len(body), 1)
+    start = 0
+    for end in accumulate(recorded.reads) if recorded.reads else range(size, len(body), size):
+        yield body[start:end]
+        start = end
+    if body[start:]:
+        yield body[start:]

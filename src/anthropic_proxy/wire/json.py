@@ -29,6 +29,11 @@ def loads(data: bytes, *, keep_surrogates: bool = False) -> Any:
         raise InvalidJson("JSON is nested too deeply") from None
 
 
+def indented(value: object) -> bytes:
+    """`value` as JSON that people read."""
+    return msgspec.json.format(_encoder.encode(value), indent=2) + b"\n"
+
+
 def _loads_leniently(data: bytes, keep_surrogates: bool, first: Exception) -> Any:
     """What msgspec refuses and others send: a byte order mark and halves of surrogate pairs."""
     try:

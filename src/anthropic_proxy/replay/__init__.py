@@ -1,0 +1,1 @@
+"""Recordings, played back through the proxy as it is now."""
