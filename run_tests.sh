@@ -26,7 +26,7 @@ main() {
     if (($#)); then
         step "tests" .venv/bin/python -m pytest "$@"
     else
-        step "tests" .venv/bin/python -m pytest --cov --cov-report=
+        step "tests" .venv/bin/python -m pytest -n 3 --dist loadfile --cov --cov-report=
         step "coverage" .venv/bin/python .ci/coverage_floor.py
         step "work" .venv/bin/python -m bench.guard
     fi
