@@ -11,6 +11,7 @@ from anthropic_proxy.dialects import Dialect, dialect_for, parse_overrides
 from anthropic_proxy.dialects.recognise import context_window_in, needs_probe, recognise_headers, recognise_models
 from anthropic_proxy.errors import UpstreamBroke
 from anthropic_proxy.routing import Route
+from anthropic_proxy.translate.count import Calibration
 from anthropic_proxy.upstream.base import Reply, Upstream
 from anthropic_proxy.wire.json import InvalidJson, loads
 
@@ -36,6 +37,7 @@ class Backend:
 
     def __init__(self, upstream: Upstream, settings: Settings) -> None:
         self.upstream = upstream
+        self.calibration = Calibration()
         self._name = settings.backend
         self._overrides = parse_overrides(settings.dialect)
         self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
@@ -54,6 +56,10 @@ class Backend:
         """The dialect to speak for this route, with all that was learned of its model."""
         if not self._probed:
             await self._probe()
+        return self.known_dialect(route)
+
+    def known_dialect(self, route: Route) -> Dialect:
+        """The same, as far as it is known without asking the backend."""
         asked = (route.model, route.reasoning)
         settled = self._settled.get(asked)
         if settled is None:

@@ -11,7 +11,7 @@ from anthropic_proxy.errors import InvalidRequest, ProxyError, UpstreamBroke, Up
 from anthropic_proxy.routing import Route
 from anthropic_proxy.translate.api import Client, Reader, Translation
 from anthropic_proxy.translate.chat.repairs import repair, sent_cap
-from anthropic_proxy.translate.count import estimate_tokens
+from anthropic_proxy.translate.count import Count, count_tokens
 from anthropic_proxy.translate.failures import Asked, refusal
 from anthropic_proxy.translate.pieces import Estimate, Failure, Finish, Piece, Usage
 from anthropic_proxy.translate.rate_limits import rate_limit_headers
@@ -57,7 +57,10 @@ class Exchange:
     learned: list[str] = field(default_factory=list)
     """A line for each habit that a refusal taught."""
     warnings: list[str] = field(default_factory=list)
+    size: Count = field(default_factory=Count)
+    """What the request was thought to hold before any correction."""
     estimated_tokens: int = 0
+    """And with what its model's earlier replies have taught."""
     misfit: str = ""
     """Why the reply is not the structured output that was asked for."""
 
@@ -100,7 +103,10 @@ async def run(
             raise
         yield writer.write(Failure(error.type, error.message))
     else:
-        exchange.warnings += _doubts(counted, exchange)
+        doubts = _doubts(counted, exchange)
+        exchange.warnings += doubts
+        if counted is not None and not doubts:
+            backend.calibration.learn(route.model, exchange.size, counted.prompt_tokens)
 
 
 def _may_be_event(writer: MessageWriter, request: MessagesRequest) -> bool:
@@ -126,7 +132,8 @@ async def replies(
         translation = _translated(request, route, dialect, client)
         exchange.dropped = list(translation.dropped)
         body = dumps(translation.body)
-        exchange.estimated_tokens = estimate_tokens(len(body), translation.media, translation.media_tokens)
+        exchange.size = size_of(translation, body)
+        exchange.estimated_tokens = backend.calibration.tokens(route.model, exchange.size)
         yield [Estimate(exchange.estimated_tokens)]
         asked = Asked(
             base_url=backend.upstream.base_url,
@@ -203,6 +210,11 @@ async def _gathered(
 ) -> list[Piece]:
     async with aclosing(replies(request, route, backend, message_id, client, exchange, key)) as source:
         return [piece async for pieces in source for piece in pieces]
+
+
+def size_of(translation: Translation, data: bytes) -> Count:
+    """How many tokens a translated request is thought to hold; `data` is the JSON text of its body."""
+    return count_tokens(data, translation.media, translation.media_tokens, translation.frame_tokens)
 
 
 def _is_checked(request: MessagesRequest) -> bool:

@@ -9,8 +9,9 @@ import pytest
 from anthropic_proxy.dialects import PLAIN, Dialect
 from anthropic_proxy.errors import UnsupportedBlock
 from anthropic_proxy.translate.chat.conversion import Conversion, Part, text
-from anthropic_proxy.translate.chat.parts import IMAGE_TOKENS, PDF_TOKENS, image_type, joined_texts, user_parts
+from anthropic_proxy.translate.chat.parts import PDF_TOKENS, image_type, joined_texts, user_parts
 from anthropic_proxy.translate.chat.tool_names import ToolNames
+from anthropic_proxy.translate.image_size import MOST_TOKENS
 
 FILES = replace(PLAIN, pdf="file")
 URLS = replace(PLAIN, pdf="file", pdf_urls=True)
@@ -181,7 +182,7 @@ def test_what_base64_stands_for_is_counted_apart() -> None:
     user_parts(image(URL), "", known)
     user_parts(document({**PDF, "data": "x" * 250_000}), "", known)
     assert known.media == len(PNG["data"]) + 250_000
-    assert known.media_tokens == 2 * IMAGE_TOKENS + 3 * PDF_TOKENS
+    assert known.media_tokens == 2 * MOST_TOKENS + 3 * PDF_TOKENS
     assert known.images == 2
 
 

@@ -69,6 +69,8 @@ class Translation(NamedTuple):
     """Characters of `body` that are base64 data, which say nothing about tokens."""
     media_tokens: int
     """The estimated tokens of what that data shows."""
+    frame_tokens: float
+    """Tokens of what the model reads round the texts of `body`, less those that its JSON counts as text."""
     dropped: tuple[str, ...]
     """Paths of what could not be sent, each with a reason: `top_k: …`."""
     reader: Callable[[str, Asked], Reader]

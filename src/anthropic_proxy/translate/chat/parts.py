@@ -15,10 +15,8 @@ from anthropic_proxy.errors import UnsupportedBlock
 from anthropic_proxy.translate.chat.blocks import USER_REFUSED, is_blank
 from anthropic_proxy.translate.chat.conversion import Conversion, Part, PartMaker, text
 from anthropic_proxy.translate.chat.server_results import rendered_server_result
+from anthropic_proxy.translate.image_size import image_tokens
 from anthropic_proxy.wire.anthropic import Block
-
-IMAGE_TOKENS = 1600
-"""Tokens an image counts in an estimate: the most that Anthropic's own rule (pixels / 750) comes to."""
 
 PDF_TOKENS = 1800
 """Tokens one page of a PDF counts in an estimate; a guess."""
@@ -49,12 +47,10 @@ def image_parts(block: Block, path: str, conversion: Conversion) -> list[Part]:
         raise UnsupportedBlock(f"{path}.image.source.file_id: {NO_FILES}")
     if source["type"] == "url" and not conversion.dialect.image_urls:
         raise UnsupportedBlock(f"{path}.image.source.url: this upstream needs base64 images")
-    if source["type"] == "url":
-        url = source["url"]
-    else:
-        url = f"data:{image_type(source)};base64,{source['data']}"
-        conversion.media += len(source["data"])
-    conversion.media_tokens += IMAGE_TOKENS
+    url = source["url"] if source["type"] == "url" else f"data:{image_type(source)};base64,{source['data']}"
+    data = url.partition(";base64,")[2] if url.startswith("data:") else ""
+    conversion.media += len(data)
+    conversion.media_tokens += image_tokens(data)
     conversion.images += 1
     return [{"type": "image_url", "image_url": {"url": url}}]
 
