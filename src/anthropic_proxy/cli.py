@@ -117,6 +117,7 @@ def _serve(settings: Settings, notices: list[str]) -> None:
     try:
         upstream = http_upstream(settings)
         process.check(settings)
+        app = create_app(settings, upstream)
     except ValueError as error:
         _give_up(str(error), WRONG_SETTING)
     try:
@@ -124,7 +125,7 @@ def _serve(settings: Settings, notices: list[str]) -> None:
     except OSError as error:
         _give_up(f"cannot listen on {settings.host} port {settings.port}: {_reason(error)}", CANNOT_LISTEN)
     typer.echo(banner(settings, sockets[0].getsockname()[1]))
-    process.run(settings, create_app(settings, upstream), sockets, notices)
+    process.run(settings, app, sockets, notices)
 
 
 def _origin(variable: str, flags: Mapping[str, str], written: Mapping[str, tuple[str, int]]) -> str:

@@ -1,9 +1,10 @@
 """The application: FastAPI, with POST /v1/messages as a bare ASGI route in it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -11,7 +12,7 @@ from starlette.routing import Route
 
 from anthropic_proxy.backend import Backend
 from anthropic_proxy.config import Settings
-from anthropic_proxy.server import health
+from anthropic_proxy.server import extras, health
 from anthropic_proxy.server.failures import Rim, wrong_address
 from anthropic_proxy.server.guard import Guard
 from anthropic_proxy.server.messages import Messages, new_message_id
@@ -20,6 +21,16 @@ from anthropic_proxy.server.recorder import Keep, Recorder
 from anthropic_proxy.upstream.base import Timeouts, Upstream
 from anthropic_proxy.upstream.http import HttpUpstream
 from anthropic_proxy.upstream.recording import Recording
+
+NO_TELEMETRY: Any = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own traces and logs (0.165): they would cost every request something, and send the texts of exceptions to
+whatever OpenTelemetry is set up in the process. Older ones ignore it."""
 
 
 def http_upstream(settings: Settings) -> HttpUpstream:
@@ -46,13 +57,13 @@ def create_app(
     folder = RecordFolder(Path(settings.record_dir)) if settings.record_dir else None
     keep = keep or (folder.keep if folder else None)
     backend = Backend(Recording(upstream) if keep else upstream, settings)
+    at_the_end: list[Callable[[], Awaitable[None]]] = [backend.close]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        await backend.close()
-        if folder:
-            await folder.close()
+        for close in at_the_end:
+            await close()
 
     app = FastAPI(
         title="anthropic-proxy",
@@ -62,12 +73,17 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers={HTTPException: wrong_address},
+        telemetry=NO_TELEMETRY,
     )
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Rim)
+    extras.add_metrics(app, settings)
+    at_the_end += extras.add_traces(app, settings)
+    if folder:
+        at_the_end.append(folder.close)
     if keep:
         app.add_middleware(Recorder, settings=settings, base_url=upstream.base_url, keep=keep)
-    messages = Messages(settings, backend, message_id)
+    messages = Messages(settings, backend, message_id, extras.rate_limit(settings))
     app.router.routes[:0] = [Route(path, messages, methods=["POST"]) for path in ("/v1/messages", "/v1/messages/")]
     app.include_router(health.router)
     return app

@@ -36,15 +36,7 @@ def admit(headers: Mapping[bytes, bytes], settings: Settings) -> str | None:
 
     Raises ProxyError where a key is wrong or missing.
     """
-    offered = credentials(headers)
-    if settings.proxy_api_key is not None:
-        right = [_is_one_of(settings.proxy_keys, key) for key in offered]
-        if not any(right):
-            raise ProxyError(
-                "x-api-key: missing or not this proxy's PROXY_API_KEY; send it as x-api-key or Authorization: Bearer",
-                type="authentication_error",
-            )
-        offered = [key for key, is_own in zip(offered, right, strict=True) if not is_own]
+    offered = check_key(headers, settings)
     if not settings.forward_key:
         return None
     if offered:
@@ -55,6 +47,21 @@ def admit(headers: Mapping[bytes, bytes], settings: Settings) -> str | None:
             type="authentication_error",
         )
     return None
+
+
+def check_key(headers: Mapping[bytes, bytes], settings: Settings) -> list[bytes]:
+    """The keys that are not the proxy's own. Raises ProxyError where one of those is wanted, and none is there."""
+    offered = credentials(headers)
+    own = settings.proxy_keys
+    if not own:
+        return offered
+    right = [_is_one_of(own, key) for key in offered]
+    if not any(right):
+        raise ProxyError(
+            "x-api-key: missing or not this proxy's PROXY_API_KEY; send it as x-api-key or Authorization: Bearer",
+            type="authentication_error",
+        )
+    return [key for key, is_own in zip(offered, right, strict=True) if not is_own]
 
 
 def caller(headers: Mapping[bytes, bytes], settings: Settings, address: str) -> str:

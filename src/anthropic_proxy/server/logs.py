@@ -16,7 +16,7 @@ from anthropic_proxy.wire.json import dumps
 
 requests_log = logging.getLogger("anthropic_proxy.requests")
 
-QUIET = frozenset({"/", "/health", "/api/hello"})
+QUIET = frozenset({"/", "/health", "/api/hello", "/metrics"})
 """Paths that are asked all day by machines; their lines are for `debug`."""
 
 SHORTEST_SECRET = 8

@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
@@ -13,7 +14,7 @@ from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import ProxyError
 from anthropic_proxy.routing import default_model, route_for
 from anthropic_proxy.server.disconnect import while_connected
-from anthropic_proxy.server.door import admit, json_body, read_body
+from anthropic_proxy.server.door import admit, caller, json_body, read_body
 from anthropic_proxy.server.failures import LINE, send_json
 from anthropic_proxy.server.headers import allowed_headers, exchange_headers, place
 from anthropic_proxy.server.logs import RequestLine
@@ -24,6 +25,9 @@ from anthropic_proxy.translate.validate import messages_request
 from anthropic_proxy.translate.writer import MessageWriter
 from anthropic_proxy.turn import run
 from anthropic_proxy.wire.anthropic import Message, StreamEvent
+
+if TYPE_CHECKING:
+    from anthropic_proxy.server.rate import RateLimit  # It needs a library that is not always there.
 
 log = logging.getLogger("anthropic_proxy")
 
@@ -41,8 +45,15 @@ def new_message_id() -> str:
 class Messages:
     """The endpoint. Raises ProxyError and ClientGone for the Rim to answer."""
 
-    def __init__(self, settings: Settings, backend: Backend, message_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        backend: Backend,
+        message_id: Callable[[], str] = new_message_id,
+        rate_limit: "RateLimit | None" = None,
+    ) -> None:
         self._settings = settings
+        self._rate_limit = rate_limit
         self._message_id = message_id
         self._backend = backend
         self._drops_told: set[str] = set()
@@ -61,6 +72,8 @@ class Messages:
         settings = self._settings
         headers: dict[bytes, bytes] = dict(scope["headers"])
         key = admit(headers, settings)
+        if self._rate_limit is not None:
+            await self._rate_limit.check(caller(headers, settings, address_of_client(scope)))
         body = json_body(await read_body(headers, receive, settings.max_body))
         request = messages_request(body, default_model(settings))
         line.client_model = request["model"]
@@ -94,6 +107,12 @@ def client(headers: Mapping[bytes, bytes], settings: Settings) -> Client:
         strict=settings.strict,
         hash_user_id=settings.forward_user_id == "hash",
     )
+
+
+def address_of_client(scope: Scope) -> str:
+    """Empty where the client came through a socket of the file system."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 async def _whole(lists: AsyncGenerator[list[StreamEvent], None], line: RequestLine, receive: Receive) -> Message:

@@ -18,8 +18,9 @@ def main() -> None:
     try:
         upstream = http_upstream(settings)
         process.check(settings)
+        app = create_app(settings, upstream)
     except ValueError as error:
         # Certificates or an HTTP proxy that cannot be used.
         print(error, file=sys.stderr)
         sys.exit(WRONG_SETTING)
-    process.run(settings, create_app(settings, upstream), sockets, [])
+    process.run(settings, app, sockets, [])

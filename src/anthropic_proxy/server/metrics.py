@@ -1,0 +1,159 @@
+"""Figures for Prometheus. The only import of its library, an extra.
+
+A layer round the app gathers them, which is not there while METRICS is off: the rest of the server knows nothing of
+them. Labels take few values, whatever clients send.
+"""
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from anthropic_proxy.config import Settings
+from anthropic_proxy.errors import STATUS
+from anthropic_proxy.server.door import check_key
+from anthropic_proxy.server.failures import LINE
+from anthropic_proxy.server.logs import RequestLine
+
+PREFIX = "anthropic_proxy"
+
+ENDPOINTS = {
+    "/v1/messages": "messages",
+    "/v1/messages/": "messages",
+    "/v1/messages/count_tokens": "count_tokens",
+    "/v1/models": "models",
+}
+"""Paths with a label of their own."""
+
+OTHER = "other"
+
+MOST_NAMES = 50
+"""Models that are told apart. Without MODEL, clients name them as they like."""
+
+SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600)
+"""Bounds of the buckets for what a model does."""
+
+GAPS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+"""Bounds of the buckets for the time between two writes of a stream."""
+
+TOKENS = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "cache_read_input_tokens": "cache_read",
+    "cache_creation_input_tokens": "cache_write",
+}
+"""Fields of a usage, and what they are called in the figures."""
+
+
+class Metrics:
+    """The figures of one app."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+
+        def counter(name: str, meaning: str, *labels: str) -> Counter:
+            return Counter(f"{PREFIX}_{name}", meaning, labels, registry=registry)
+
+        def histogram(name: str, meaning: str, bounds: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"{PREFIX}_{name}", meaning, labels, buckets=bounds, registry=registry)
+
+        def gauge(name: str, meaning: str) -> Gauge:
+            return Gauge(f"{PREFIX}_{name}", meaning, registry=registry)
+
+        self.requests = counter("requests", "Requests, by HTTP status; 499: the client went", "endpoint", "status")
+        self.errors = counter("errors", "Errors that clients were told, in streams too, by type", "type")
+        self.seconds = histogram("request_seconds", "From the request to the end of its answer", SECONDS, "endpoint")
+        self.first = histogram(
+            "first_piece_seconds", "From the request to the first piece of a reply", SECONDS, "model"
+        )
+        self.gaps = histogram("chunk_gap_seconds", "Between two writes of a streamed reply", GAPS)
+        self.tokens = counter("tokens", "Tokens, as the backend counted them", "model", "kind")
+        self.calls = counter("upstream_calls", "Requests to the backend", "dialect")
+        self.learned = counter("learned", "Habits of the backend that refusals taught", "dialect")
+        self.dropped = counter("dropped_requests", "Requests of which something was not sent to the backend", "dialect")
+        self.open_requests = gauge("open_requests", "Requests being answered")
+        self.open_streams = gauge("open_streams", "Streams being written")
+        self._names: set[str] = set()
+
+    def name(self, model: str) -> str:
+        """The model as a label: one of the first MOST_NAMES, or OTHER."""
+        if model in self._names:
+            return model
+        if len(self._names) >= MOST_NAMES:
+            return OTHER
+        self._names.add(model)
+        return model
+
+    def note(self, line: RequestLine) -> None:
+        """Counts a request that is over."""
+        exchange = line.exchange
+        endpoint = ENDPOINTS.get(line.path, OTHER)
+        self.requests.labels(endpoint, str(line.status)).inc()
+        self.seconds.labels(endpoint).observe(time.monotonic() - line.started)
+        if line.error_type:
+            self.errors.labels(line.error_type if line.error_type in STATUS else OTHER).inc()
+        if not exchange.calls:
+            return
+        model = self.name(exchange.upstream_model)
+        self.calls.labels(exchange.dialect).inc(exchange.calls)
+        if exchange.learned:
+            self.learned.labels(exchange.dialect).inc(len(exchange.learned))
+        if exchange.dropped:
+            self.dropped.labels(exchange.dialect).inc()
+        if line.first_event is not None:
+            self.first.labels(model).observe(line.first_event - line.started)
+        for field, kind in TOKENS.items():
+            if line.usage.get(field):
+                self.tokens.labels(model, kind).inc(line.usage[field])
+
+
+class Meter:
+    """The layer of the app that gathers the figures."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        metrics = self._metrics
+        streams = False
+        written = 0.0
+
+        async def metered_send(message: Message) -> None:
+            nonlocal streams, written
+            if message["type"] == "http.response.start":
+                streams = (b"content-type", b"text/event-stream") in message["headers"]
+                metrics.open_streams.inc(streams)
+            elif streams and message.get("body"):
+                now = time.monotonic()
+                if written:
+                    metrics.gaps.observe(now - written)
+                written = now
+            await send(message)
+
+        with metrics.open_requests.track_inprogress():
+            try:
+                await self.app(scope, receive, metered_send)
+            finally:
+                metrics.open_streams.dec(streams)
+                metrics.note(scope[LINE])
+
+
+class MetricsPage:
+    """GET /metrics, for those who have a key of the proxy's, where it has any."""
+
+    def __init__(self, metrics: Metrics, settings: Settings) -> None:
+        self._metrics = metrics
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        check_key(dict(scope["headers"]), self._settings)
+        headers = [(b"content-type", CONTENT_TYPE_LATEST.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": generate_latest(self._metrics.registry)})
