@@ -234,6 +234,25 @@ def test_the_person_is_told(fault: Reply, words: str, calls: int, at: Desk, reco
     assert (run.result["is_error"], len(backend.requests)) == (True, calls)
 
 
+MISSET = {
+    "a key that is not the proxy's": ("", {"ANTHROPIC_AUTH_TOKEN": "wrong"}, "401 key: missing, or not this proxy's"),
+    "a base URL that ends in v1": ("/v1", {}, "API Error: 400 /v1/v1/messages: drop /v1 from the end of the base URL"),
+}
+"""What stands after the base URL, variables, and what the person reads at once."""
+
+
+@pytest.mark.parametrize(("path", "environ", "words"), MISSET.values(), ids=MISSET.keys())
+def test_who_set_it_up_wrongly_is_told(
+    path: str, environ: dict[str, str], words: str, at: Desk, record_property: Record
+) -> None:
+    backend = ModelBackend()
+    with proxy(backend, PROXY_API_KEY="anything") as base_url:
+        run = at.run(f"{base_url}{path}", "Play plain.", **environ)
+    record_property("calls", len(backend.requests))
+    assert words in run.answer
+    assert (run.result["is_error"], backend.requests) == (True, [])
+
+
 def test_a_conversation_that_no_longer_fits_is_summed_up(at: Desk, record_property: Record) -> None:
     backend = ModelBackend(window=45_000)
     with proxy(backend) as base_url:

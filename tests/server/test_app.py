@@ -96,7 +96,11 @@ REFUSED: dict[str, tuple[str, str, tuple[int, str, str]]] = {
     "a doubled v1": (
         "POST",
         "/v1/v1/messages",
-        (404, "not_found_error", "/v1/v1/messages: drop /v1 from the end of the base URL; clients add it themselves"),
+        (
+            400,
+            "invalid_request_error",
+            "/v1/v1/messages: drop /v1 from the end of the base URL; clients add it themselves",
+        ),
     ),
     "a wrong method": (
         "GET",

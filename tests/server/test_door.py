@@ -63,9 +63,12 @@ TURNED_AWAY: dict[str, tuple[Settings, Headers]] = {
 
 @pytest.mark.parametrize(("settings", "headers"), TURNED_AWAY.values(), ids=TURNED_AWAY.keys())
 def test_turned_away(settings: Settings, headers: Headers) -> None:
-    with pytest.raises(ProxyError, match=r"^x-api-key: missing") as caught:
+    with pytest.raises(ProxyError, match=r"^key: missing") as caught:
         admit(headers, settings)
     assert (caught.value.type, caught.value.status) == ("authentication_error", 401)
+    assert caught.value.headers == {"x-should-retry": "false"}
+    # At these words Claude Code asks for a log-in, and does not show the error.
+    assert "x-api-key" not in caught.value.message
     assert "right" not in caught.value.message
 
 

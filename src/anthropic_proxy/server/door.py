@@ -18,6 +18,10 @@ LINGER = 2.0
 """Seconds for which the rest of a body that is too large is read and forgotten. Closing at once would
 reset the connection under a client that is still sending, and it might never see the answer."""
 
+FOR_GOOD = {"x-should-retry": "false"}
+"""Told with a key that will never do. Claude Code (2.1.330) tries a 401 without it for three minutes. The header
+`x-api-key` must not be named in such an error: Claude Code would then show a request to log in, and not the error."""
+
 
 class BodyTooLarge(ProxyError):
     """The body is larger than MAX_BODY_MB. What is left of it has not been read: `forget_rest` does."""
@@ -43,8 +47,9 @@ def admit(headers: Mapping[bytes, bytes], settings: Settings) -> str | None:
         return offered[0].decode("latin-1")
     if settings.openai_api_key is None and not is_private(settings.openai_api_base):
         raise ProxyError(
-            "x-api-key: missing; this proxy sends the client's own key to the backend (FORWARD_KEY)",
+            "key: missing; this proxy sends the client's own to the backend (FORWARD_KEY)",
             type="authentication_error",
+            headers=FOR_GOOD,
         )
     return None
 
@@ -58,8 +63,9 @@ def check_key(headers: Mapping[bytes, bytes], settings: Settings) -> list[bytes]
     right = [_is_one_of(own, key) for key in offered]
     if not any(right):
         raise ProxyError(
-            "x-api-key: missing or not this proxy's PROXY_API_KEY; send it as x-api-key or Authorization: Bearer",
+            "key: missing, or not this proxy's PROXY_API_KEY; send that as Authorization: Bearer or as the API key",
             type="authentication_error",
+            headers=FOR_GOOD,
         )
     return [key for key, is_own in zip(offered, right, strict=True) if not is_own]
 

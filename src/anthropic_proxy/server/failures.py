@@ -120,8 +120,9 @@ async def wrong_address(request: Request, error: Exception) -> Response:
     # Not of `request.url`, which is made of what the client calls us.
     path: str = request.scope["path"]
     if path.startswith("/v1/v1/"):
+        # Not a 404, at which Claude Code (2.1.330) says that the model may not exist, and nothing of this.
         message = f"{path}: drop /v1 from the end of the base URL; clients add it themselves"
-        raise ProxyError(message, type="not_found_error") from None
+        raise ProxyError(message, type="invalid_request_error") from None
     if error.status_code == 405:
         message = f"{path}: {request.method} is not allowed here"
         raise ProxyError(message, type="invalid_request_error", status=405, headers=error.headers) from None
