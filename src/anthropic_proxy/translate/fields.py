@@ -74,17 +74,23 @@ ERROR_CODES: dict[str, str] = {"thread": "thread_unsupported_request"}
 
 def refuse_unsupported(body: Mapping[str, Any]) -> None:
     """Raises InvalidRequest for a field that must not be dropped and cannot be served."""
-    for field, (unsupported, reason) in REFUSED.items():
-        value = body.get(field)
-        if value is not None and unsupported(value):
+    for field, value in body.items():
+        refused = REFUSED.get(field)
+        if refused is None or value is None:
+            continue
+        unsupported, reason = refused
+        if unsupported(value):
             raise InvalidRequest(f"{field}: {reason}", error_code=ERROR_CODES.get(field))
+
+
+_HARMLESS = USED | IGNORED.keys() | (REFUSED.keys() - DROPPED.keys())
+"""Fields of which nothing is said, for they are read, without effect, or refused where they have one."""
 
 
 def dropped_fields(body: Mapping[str, Any]) -> list[str]:
     """`field: reason` for each top-level field that has a value and no effect."""
-    harmless = USED | IGNORED.keys() | (REFUSED.keys() - DROPPED.keys())
     return [
         f"{field}: {DROPPED.get(field, 'not known to this proxy')}"
         for field, value in body.items()
-        if value is not None and field not in harmless
+        if value is not None and field not in _HARMLESS
     ]

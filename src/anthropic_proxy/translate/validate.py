@@ -3,10 +3,15 @@
 Behind it nothing is checked again. Only what the translator reads is looked at, so a field from the
 future passes. Shorthands are written out: a string is a list of one text block, `thinking: true` an
 object. Anthropic's wording is kept where clients know it.
+
+All of a long conversation is looked at with each request, so a path is only made for what is wrong:
+each caller adds its step while the error rises.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import NoneType
 from typing import Any, cast
 
 from anthropic_proxy.errors import InvalidRequest
@@ -92,8 +97,26 @@ TOOL_CHOICES = ("auto", "any", "tool", "none")
 THINKING_TYPES = ("enabled", "adaptive", "disabled", "between_tools")
 
 
+_FIELDS_BY_KIND: dict[str, dict[str, type]] = {
+    kind: COMMON_BLOCK_FIELDS | OPTIONAL_BLOCK_FIELDS.get(kind, {}) | BLOCK_FIELDS.get(kind, {})
+    for kind in BLOCK_FIELDS.keys() | OPTIONAL_BLOCK_FIELDS.keys()
+}
+"""The three tables above in one, by the type of the block."""
+
+
+class _Wrong(Exception):
+    """What is wrong with a value, and the path to the place in it, innermost step first."""
+
+    def __init__(self, says: str, *path: str) -> None:
+        super().__init__(says)
+        self.path = list(path)
+
+    def __str__(self) -> str:
+        return f"{'.'.join(reversed(self.path))}: {self.args[0]}"
+
+
 def messages_request(body: object, default_model: str | None = None, count: bool = False) -> MessagesRequest:
-    """The request in `body`, with its shorthands written out.
+    """The request in `body`, with its shorthands written out in place.
 
     `default_model` stands in for a missing `model`. `count` is for count_tokens, which needs no
     `max_tokens`. Raises InvalidRequest, its message beginning with the path.
@@ -102,6 +125,8 @@ def messages_request(body: object, default_model: str | None = None, count: bool
         raise InvalidRequest("body: Input should be an object")
     try:
         return _checked(body, default_model, count)
+    except _Wrong as wrong:
+        raise InvalidRequest(str(wrong)) from None
     except RecursionError:
         raise InvalidRequest("body: JSON is nested too deeply") from None
 
@@ -111,137 +136,167 @@ def _checked(body: dict[str, Any], default_model: str | None, count: bool) -> Me
     request.setdefault("model", default_model)
     if count:
         request.setdefault("max_tokens", 1)
-    for field in ("model", "max_tokens", "messages"):
-        if request.get(field) is None:
-            raise InvalidRequest(f"{field}: Field required")
-    _fields(request, FIELDS, "")
+    _require(request, ("model", "max_tokens", "messages"))
+    _typed(request, FIELDS)
     refuse_unsupported(request)
-    for field, check in _CHECKS.items():
-        if field in request:
-            request[field] = check(request[field])
-    _one_output_format(request)
+    for field, value in request.items():
+        check = _CHECKS.get(field)
+        if check is not None:
+            request[field] = _within(field, check, value)
+    if "output_format" in request:
+        _one_output_format(request)
     return cast("MessagesRequest", request)
 
 
-def _fields(value: dict[str, Any], fields: Mapping[str, type], path: str, required: bool = False) -> None:
-    """Raises InvalidRequest for a field of the wrong type, or with `required` for a missing one."""
-    for field, kind in fields.items():
-        found = value.get(field)
-        if found is None:
-            if required:
-                raise InvalidRequest(f"{path}{field}: Field required")
-            continue
-        if type(found) is kind or (kind is float and type(found) is int):
+def _require(value: dict[str, Any], fields: Iterable[str]) -> None:
+    for field in fields:
+        if value.get(field) is None:
+            raise _Wrong("Field required", field)
+
+
+def _typed(value: dict[str, Any], fields: Mapping[str, type]) -> None:
+    """Raises _Wrong for a field whose type is not that of `fields`. Null counts as absent."""
+    for field, found in value.items():
+        kind = fields.get(field)
+        if kind is None or type(found) is kind or found is None or (kind is float and type(found) is int):
             continue
         if kind is int and isinstance(found, float) and found.is_integer():
             value[field] = int(found)
             continue
-        raise InvalidRequest(f"{path}{field}: {_TYPES[kind]}")
+        raise _Wrong(_TYPES[kind], field)
+
+
+def _within(step: str, check: Callable[[Any], Any], value: Any) -> Any:
+    """What `check` makes of the value at `step`."""
+    try:
+        return check(value)
+    except _Wrong as wrong:
+        wrong.path.append(step)
+        raise
+
+
+def _each(check: Callable[[Any], object], values: list[Any]) -> None:
+    for number, value in enumerate(values):
+        try:
+            check(value)
+        except _Wrong as wrong:
+            wrong.path.append(str(number))
+            raise
 
 
 def _model(model: str) -> str:
     if not model.strip():
-        raise InvalidRequest("model: Input should not be empty")
+        raise _Wrong("Input should not be empty")
     return model
 
 
-def _amount(field: str) -> Callable[[float], float]:
-    def check(value: float) -> float:
-        if not 0 <= value < math.inf:
-            raise InvalidRequest(f"{field}: Input should be greater than or equal to 0, and finite")
-        return value
-
-    return check
+def _amount(value: float) -> float:
+    if not 0 <= value < math.inf:
+        raise _Wrong("Input should be greater than or equal to 0, and finite")
+    return value
 
 
 def _messages(messages: list[Any]) -> list[MessageParam]:
-    checked = [_message(message, f"messages.{number}") for number, message in enumerate(messages)]
-    if all(message["role"] == "system" for message in checked):
-        raise InvalidRequest("messages: at least one message is required")
-    return checked
+    _each(_message, messages)
+    if all(message["role"] == "system" for message in messages):
+        raise _Wrong("at least one message is required")
+    return messages
 
 
-def _message(message: object, path: str) -> MessageParam:
+def _message(message: Any) -> None:
     if not isinstance(message, dict):
-        raise InvalidRequest(f"{path}: Input should be an object")
+        raise _Wrong("Input should be an object")
     role, content = message.get("role"), message.get("content")
     if role not in ROLES:
-        raise InvalidRequest(f"{path}.role: Input should be 'user', 'assistant' or 'system'")
+        raise _Wrong("Input should be 'user', 'assistant' or 'system'", "role")
     if content is None and role == "system":
         content = []  # it may be there for its `output_config` alone
     if content is None:
-        raise InvalidRequest(f"{path}.content: Field required")
-    _fields(message, {"output_config": dict}, f"{path}.")
-    blocks = _content(content, f"{path}.content")
+        raise _Wrong("Field required", "content")
+    if len(message) > 2:
+        _typed(message, {"output_config": dict})
+    message["content"] = blocks = _within("content", _content, content)
     if role == "system":
-        _only(SYSTEM_BLOCKS, blocks, f"{path}.content")
-    return cast("MessageParam", {**message, "content": blocks})
+        _within("content", partial(_only, SYSTEM_BLOCKS), blocks)
 
 
-def _only(kinds: tuple[str, ...], blocks: list[dict[str, Any]], path: str) -> None:
+def _only(kinds: tuple[str, ...], blocks: list[dict[str, Any]]) -> None:
+    """Raises _Wrong for a block of another type."""
     for number, block in enumerate(blocks):
         if block["type"] not in kinds:
-            raise InvalidRequest(f"{path}.{number}.type: Input should be {' or '.join(map(repr, kinds))}")
+            raise _Wrong(f"Input should be {' or '.join(map(repr, kinds))}", "type", str(number))
 
 
-def _content(content: object, path: str) -> list[dict[str, Any]]:
+def _content(content: object) -> list[dict[str, Any]]:
     """Blocks, from blocks or a string. The blocks stay the very objects they are."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     if not isinstance(content, list):
-        raise InvalidRequest(f"{path}: Input should be a valid string or a list of blocks")
+        raise _Wrong("Input should be a valid string or a list of blocks")
     for number, block in enumerate(content):
-        _block(block, path, number)
+        if type(block) is dict and block.get("type") == "text" and type(block.get("text")) is str and len(block) == 2:
+            continue  # Most blocks are such, and to call `_block` for each would take twice as long.
+        try:
+            _block(block)
+        except _Wrong as wrong:
+            wrong.path.append(str(number))
+            raise
     return content
 
 
-def _block(block: object, path: str, number: int) -> None:
+def _block(block: Any) -> None:
     if not isinstance(block, dict):
-        raise InvalidRequest(f"{path}.{number}: Input should be an object")
+        raise _Wrong("Input should be an object")
     kind = block.get("type")
     if not isinstance(kind, str):
-        raise InvalidRequest(f"{path}.{number}.type: Field required")
-    if kind == "text" and type(block.get("text")) is str and len(block) == 2:
-        return  # Nearly all blocks are such.
-    place = f"{path}.{number}."
-    _fields(block, BLOCK_FIELDS.get(kind, {}), place, required=True)
-    _fields(block, OPTIONAL_BLOCK_FIELDS.get(kind, {}), place)
-    _fields(block, COMMON_BLOCK_FIELDS, place)
+        raise _Wrong("Field required", "type")
+    _require(block, BLOCK_FIELDS.get(kind, ()))
+    _typed(block, _FIELDS_BY_KIND.get(kind, COMMON_BLOCK_FIELDS))
     inner = _INNER.get(kind)
     if inner is not None:
-        inner(block, place)
+        inner(block)
 
 
-def _media(block: dict[str, Any], path: str) -> None:
-    source, sources = block["source"], SOURCES[block["type"]]
+def _media(block: dict[str, Any]) -> None:
+    _within("source", partial(_source, block["type"]), block["source"])
+
+
+def _source(holder: str, source: dict[str, Any]) -> None:
+    """`holder` is the type of the block that it stands in."""
+    sources = SOURCES[holder]
     kind = source.get("type")
     if not isinstance(kind, str) or kind not in sources:
-        raise InvalidRequest(f"{path}source.type: Input should be {' or '.join(map(repr, sources))}")
-    _fields(source, sources[kind], f"{path}source.", required=True)
+        raise _Wrong(f"Input should be {' or '.join(map(repr, sources))}", "type")
+    _require(source, sources[kind])
+    _typed(source, sources[kind])
     if kind == "content":
-        source["content"] = _content(source.get("content"), f"{path}source.content")
-    if kind == "base64" and block["type"] == "document" and source["media_type"] != "application/pdf":
-        raise InvalidRequest(f"{path}source.media_type: Input should be 'application/pdf'")
+        source["content"] = _within("content", _content, source.get("content"))
+    if kind == "base64" and holder == "document" and source["media_type"] != "application/pdf":
+        raise _Wrong("Input should be 'application/pdf'", "media_type")
 
 
-def _tool_result(block: dict[str, Any], path: str) -> None:
-    if block.get("content") is None:
+def _tool_result(block: dict[str, Any]) -> None:
+    content = block.get("content")
+    if content is None:
         block["content"] = []
-    elif not isinstance(block["content"], str):
-        _content(block["content"], f"{path}content")
+    elif not isinstance(content, str):
+        _within("content", _content, content)
 
 
-def _search_result(block: dict[str, Any], path: str) -> None:
-    _only(("text",), _content(block["content"], f"{path}content"), f"{path}content")
+def _search_result(block: dict[str, Any]) -> None:
+    _within("content", _texts, block["content"])
 
 
-def _tool_use(block: dict[str, Any], path: str) -> None:
+_INPUTS = (dict, str, NoneType)
+
+
+def _tool_use(block: dict[str, Any]) -> None:
     """Claude Code sends a string as `input` where the model had encoded its arguments twice."""
-    if not isinstance(block.get("input"), dict | str | None):
-        raise InvalidRequest(f"{path}input: Input should be an object")
+    if type(block.get("input")) not in _INPUTS:
+        raise _Wrong("Input should be an object", "input")
 
 
-_INNER: dict[str, Callable[[dict[str, Any], str], None]] = {
+_INNER: dict[str, Callable[[dict[str, Any]], None]] = {
     "image": _media,
     "document": _media,
     "tool_result": _tool_result,
@@ -250,40 +305,47 @@ _INNER: dict[str, Callable[[dict[str, Any], str], None]] = {
 }
 
 
-def _system(system: object) -> list[dict[str, Any]]:
-    blocks = _content(system, "system")
-    _only(("text",), blocks, "system")
+def _texts(content: object) -> list[dict[str, Any]]:
+    """Blocks that may be texts alone."""
+    blocks = _content(content)
+    _only(("text",), blocks)
     return blocks
 
 
 def _tools(tools: list[Any]) -> list[dict[str, Any]]:
-    for number, tool in enumerate(tools):
-        path = f"tools.{number}"
-        if not isinstance(tool, dict):
-            raise InvalidRequest(f"{path}: Input should be an object")
-        _fields(tool, TOOL_FIELDS, f"{path}.")
-        kind = tool.get("type") or "custom"
-        if kind == "custom":
-            _fields(tool, {"name": str, "input_schema": dict}, f"{path}.custom.", required=True)
-        if tool.get("name") == "":
-            raise InvalidRequest(f"{path}.name: Input should not be empty")
+    _each(_tool, tools)
     return tools
+
+
+def _tool(tool: Any) -> None:
+    if not isinstance(tool, dict):
+        raise _Wrong("Input should be an object")
+    _typed(tool, TOOL_FIELDS)
+    if (tool.get("type") or "custom") == "custom":
+        _within("custom", _custom_tool, tool)
+    if tool.get("name") == "":
+        raise _Wrong("Input should not be empty", "name")
+
+
+def _custom_tool(tool: dict[str, Any]) -> None:
+    _require(tool, ("name", "input_schema"))
 
 
 def _tool_choice(choice: dict[str, Any]) -> dict[str, Any]:
     if choice.get("type") not in TOOL_CHOICES:
-        raise InvalidRequest("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'")
+        raise _Wrong("Input should be 'auto', 'any', 'tool' or 'none'", "type")
     if choice["type"] == "tool":
-        _fields(choice, {"name": str}, "tool_choice.", required=True)
+        _require(choice, ("name",))
+        _typed(choice, {"name": str})
     return choice
 
 
 def _stop_sequences(sequences: list[Any]) -> list[str]:
     for number, sequence in enumerate(sequences):
         if not isinstance(sequence, str):
-            raise InvalidRequest(f"stop_sequences.{number}: Input should be a valid string")
+            raise _Wrong("Input should be a valid string", str(number))
         if not sequence.strip():
-            raise InvalidRequest("stop_sequences: each stop sequence must contain non-whitespace")
+            raise _Wrong("each stop sequence must contain non-whitespace")
     return sequences
 
 
@@ -292,26 +354,27 @@ def _thinking(thinking: object) -> dict[str, Any]:
     if isinstance(thinking, bool):
         return {"type": "adaptive" if thinking else "disabled"}
     if not isinstance(thinking, dict):
-        raise InvalidRequest("thinking: Input should be an object or a boolean")
+        raise _Wrong("Input should be an object or a boolean")
     if thinking.get("type") not in THINKING_TYPES:
-        raise InvalidRequest(f"thinking.type: Input should be one of {', '.join(THINKING_TYPES)}")
+        raise _Wrong(f"Input should be one of {', '.join(THINKING_TYPES)}", "type")
     thinking = dict(thinking)
-    _fields(thinking, {"budget_tokens": int, "display": str}, "thinking.")
+    _typed(thinking, {"budget_tokens": int, "display": str})
     return thinking
 
 
 def _output_config(config: dict[str, Any]) -> dict[str, Any]:
     config = dict(config)
-    _fields(config, {"effort": str, "format": dict}, "output_config.")
+    _typed(config, {"effort": str, "format": dict})
     if config.get("format") is not None:
-        _output_format(config["format"], "output_config.format")
+        _within("format", _output_format, config["format"])
     return config
 
 
-def _output_format(output: dict[str, Any], path: str = "output_format") -> dict[str, Any]:
+def _output_format(output: dict[str, Any]) -> dict[str, Any]:
     if output.get("type") != "json_schema":
-        raise InvalidRequest(f"{path}.type: Input should be 'json_schema'")
-    _fields(output, {"schema": dict}, f"{path}.", required=True)
+        raise _Wrong("Input should be 'json_schema'", "type")
+    _require(output, ("schema",))
+    _typed(output, {"schema": dict})
     return output
 
 
@@ -320,36 +383,38 @@ def _context_management(management: dict[str, Any]) -> dict[str, Any]:
     if edits is None:
         edits = []
     if not isinstance(edits, list):
-        raise InvalidRequest(f"context_management.edits: {_TYPES[list]}")
+        raise _Wrong(_TYPES[list], "edits")
+    _within("edits", _edits, edits)
+    return {**management, "edits": edits}
+
+
+def _edits(edits: list[Any]) -> None:
     for number, edit in enumerate(edits):
         if not isinstance(edit, dict) or not isinstance(edit.get("type"), str):
-            raise InvalidRequest(f"context_management.edits.{number}: Input should be an object with a type")
-    return {**management, "edits": edits}
+            raise _Wrong("Input should be an object with a type", str(number))
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "model": _model,
-    "max_tokens": _amount("max_tokens"),
+    "max_tokens": _amount,
     "messages": _messages,
-    "system": _system,
+    "system": _texts,
     "tools": _tools,
     "tool_choice": _tool_choice,
     "stop_sequences": _stop_sequences,
     "thinking": _thinking,
     "output_config": _output_config,
     "output_format": _output_format,
-    "temperature": _amount("temperature"),
-    "top_p": _amount("top_p"),
-    "top_k": _amount("top_k"),
+    "temperature": _amount,
+    "top_p": _amount,
+    "top_k": _amount,
     "context_management": _context_management,
 }
 
 
 def _one_output_format(request: dict[str, Any]) -> None:
     """Moves the older `output_format` to `output_config.format`."""
-    older = request.pop("output_format", None)
-    if older is None:
-        return
+    older = request.pop("output_format")
     config = request.setdefault("output_config", {})
     config["format"] = config.get("format") or older
     if config["format"] != older:
