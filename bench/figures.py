@@ -120,7 +120,7 @@ def _line(figure: Figure, samples: Mapping[str, Sequence[Sample]]) -> Line:
     lighter = None
     if comparable and medians.get(OURS) and LITELLM in medians:
         lighter = medians[LITELLM] / medians[OURS]
-    flawed = any(sample.flaws for sample in samples.get(OURS, ()))
+    sound = all(sample.is_sound for sample in samples.get(OURS, ()))
     met = _met(figure, medians.get(OURS), ratio, lighter)
     return Line(
         figure,
@@ -128,7 +128,7 @@ def _line(figure: Figure, samples: Mapping[str, Sequence[Sample]]) -> Line:
         {name: (min(values), max(values)) for name, values in known.items()},
         ratio,
         lighter,
-        False if flawed and met is not None else met,
+        met if met is None else met and sound,
     )
 
 

@@ -26,6 +26,8 @@ class Tally:
     """Marks that arrived, in streams that are still open, too."""
     flaws: dict[str, int] = field(default_factory=dict)
     """Replies that were not: what was wrong, and how often."""
+    late: dict[str, int] = field(default_factory=dict)
+    """Replies that were not waited for any longer: for what, and how often."""
     delays: list[int] = field(default_factory=list)
     """Of each mark, from the upstream's write to its arrival here, in microseconds. Where `Connection.timed` is set."""
     firsts: list[int] = field(default_factory=list)
@@ -34,9 +36,8 @@ class Tally:
     def blame(self, what: str) -> None:
         self.flaws[what] = self.flaws.get(what, 0) + 1
 
-    @property
-    def failures(self) -> int:
-        return sum(self.flaws.values())
+    def give_up(self, what: str, times: int = 1) -> None:
+        self.late[what] = self.late.get(what, 0) + times
 
 
 class Connection(asyncio.Protocol):
@@ -202,5 +203,5 @@ def give_up(connections: Iterable[Connection], what: str) -> None:
     """Leaves the connections that still wait for something."""
     for connection in connections:
         if connection.busy:
-            connection.tally.blame(what)
+            connection.tally.give_up(what)
             connection.abort()

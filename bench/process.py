@@ -63,6 +63,10 @@ class Process:
         """Seconds of CPU time, user and system, of all its threads and of the processes it started."""
         return sum(map(_cpu_of, self._family()))
 
+    def waited(self) -> float:
+        """Seconds in which it could have run, but something else had its core. 0 where the kernel does not tell."""
+        return sum(map(_waited_of, self._family()))
+
     def memory(self) -> float:
         """Resident memory in MiB, with that of the processes it started."""
         return sum(map(_resident, self._family())) / 2**20
@@ -124,6 +128,15 @@ def _cpu_of(pid: int) -> float:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
         return 0.0
+
+
+def _waited_of(pid: int) -> float:
+    """Nanoseconds in the queue of its core are the second number of each thread's schedstat."""
+    try:
+        threads = [file.read_text().split() for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    except OSError:
+        return 0.0
+    return sum(int(numbers[1]) for numbers in threads if len(numbers) > 1) / 1e9
 
 
 def _resident(pid: int) -> int:

@@ -3,10 +3,11 @@
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.figures import Budget, Line, lines
@@ -19,6 +20,9 @@ VERDICTS = {True: "met", False: "NOT met", None: ""}
 
 LIMITED = 0.95
 """Share of its core from which the load generator may have been what limited a rate."""
+
+DISTURBED = 0.1
+"""Share of the time in which a proxy may wait for its core, before a note says so."""
 
 
 def table(run: Run) -> list[list[str]]:
@@ -64,31 +68,51 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 def flaws(run: Run) -> list[str]:
     """A line for each kind of wrong reply."""
+    return _counted(run, lambda sample: sample.flaws)
+
+
+def late(run: Run) -> list[str]:
+    """A line for each kind of late reply."""
+    return _counted(run, lambda sample: sample.late)
+
+
+def _counted(run: Run, counts: Callable[[Sample], Mapping[str, int]]) -> list[str]:
     return [
         f"{row}, {subject}: {times:,} x {what}"
         for row, subjects in run.samples.items()
         for subject, samples in subjects.items()
-        for what, times in _summed(samples).items()
+        for what, times in _summed(map(counts, samples)).items()
     ]
 
 
-def _summed(samples: Iterable[Sample]) -> dict[str, int]:
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     summed: dict[str, int] = {}
-    for sample in samples:
-        for what, times in sample.flaws.items():
-            summed[what] = summed.get(what, 0) + times
+    for what, times in [item for count in counts for item in count.items()]:
+        summed[what] = summed.get(what, 0) + times
     return summed
 
 
 def limits(run: Run) -> list[str]:
-    """Where the load generator was busy enough to have been the limit itself."""
+    """Where something else than the proxy may have been the limit."""
+    return [
+        line
+        for row, subjects in run.samples.items()
+        for subject, samples in subjects.items()
+        if subject != DIRECT
+        for line in _limits(f"{row}, {subject}", [sample.values for sample in samples])
+    ]
+
+
+def _limits(place: str, rounds: Sequence[Mapping[str, float]]) -> list[str]:
+    metered = [values for values in rounds if "busy" in values]
+    if not metered:
+        return []
+    busy, waited, load = (median(values[name] for values in metered) for name in ("busy", "waited", "load_busy"))
     found = []
-    for row, subjects in run.samples.items():
-        for subject, samples in subjects.items():
-            busy = [sample.values["load_busy"] for sample in samples if "load_busy" in sample.values]
-            free = [sample.values["busy"] < LIMITED for sample in samples if "busy" in sample.values]
-            if busy and max(busy) > LIMITED and any(free) and subject != DIRECT:
-                found.append(f"{row}, {subject}: the load generator was {max(busy):.0%} busy, so the proxy can do more")
+    if load > LIMITED > busy:
+        found.append(f"{place}: the load generator was {load:.0%} busy, so the proxy can do more")
+    if waited > DISTURBED:
+        found.append(f"{place}: something else ran on its core {waited:.0%} of the time, so delays and rates are poor")
     return found
 
 
@@ -152,7 +176,7 @@ def as_json(run: Run, told: Mapping[str, str]) -> dict[str, Any]:
         ],
         "samples": {
             row: {
-                subject: [{"values": sample.values, "flaws": sample.flaws} for sample in samples]
+                subject: [{"values": sample.values, "flaws": sample.flaws, "late": sample.late} for sample in samples]
                 for subject, samples in subjects.items()
             }
             for row, subjects in run.samples.items()
@@ -169,6 +193,7 @@ def page(run: Run, told: Mapping[str, str]) -> str:
         aligned([["condition", "value"], *([name, value.replace("|", "/")] for name, value in told.items())]),
         aligned(table(run)),
         _list("Wrong replies", flaws(run)),
+        _list("Late replies", late(run)),
         _list("Notes", [note.partition("\n")[0] for note in [*limits(run), *run.notes]]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -180,6 +205,7 @@ def terminal(run: Run, told: Mapping[str, str]) -> str:
         "\n".join(f"{name}: {value}" for name, value in told.items()),
         aligned(table(run)),
         "\n".join(["wrong replies:", *flaws(run)]) if flaws(run) else "every reply was whole and right",
+        "\n".join(["late replies:", *late(run)]) if late(run) else "",
         "\n".join([*limits(run), *(note.partition("\n")[0] for note in run.notes)]),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -28,14 +28,20 @@ class _Meter:
 
     cpu: float = 0.0
     """Of the proxy, in seconds."""
+    waited: float = 0.0
+    """Seconds in which the proxy could have run, but something else had its core."""
     own_cpu: float = 0.0
     """Of the load generator and the upstream."""
     wall: float = 0.0
 
     @property
     def shares(self) -> dict[str, float]:
-        """Of its core, how much the proxy used, and how much of the other core went into the load."""
-        return {"busy": self.cpu / self.wall, "load_busy": self.own_cpu / self.wall}
+        """Of its core, how much the proxy used and waited for; of the other core, how much went into the load."""
+        return {
+            "busy": self.cpu / self.wall,
+            "waited": self.waited / self.wall,
+            "load_busy": self.own_cpu / self.wall,
+        }
 
 
 @contextmanager
@@ -43,11 +49,12 @@ def _metered(subject: Subject) -> Iterator[_Meter]:
     meter = _Meter()
     gc.collect()
     gc.disable()
-    cpu, own, wall = subject.cpu(), time.process_time(), time.perf_counter()
+    cpu, waited, own, wall = subject.cpu(), subject.waited(), time.process_time(), time.perf_counter()
     try:
         yield meter
     finally:
         meter.cpu = subject.cpu() - cpu
+        meter.waited = subject.waited() - waited
         meter.own_cpu = time.process_time() - own
         meter.wall = time.perf_counter() - wall
         gc.enable()
@@ -68,7 +75,7 @@ async def whole(
     values = {"per_second": tally.done / meter.wall, **meter.shares}
     if tally.done and subject.is_proxy:
         values["cpu_us"] = meter.cpu / tally.done * 1e6
-    return Sample(values, tally.flaws)
+    return Sample(values, tally.flaws, tally.late)
 
 
 async def burst(subject: Subject, upstream: Upstream, scale: Scale) -> Sample:
@@ -83,7 +90,7 @@ async def burst(subject: Subject, upstream: Upstream, scale: Scale) -> Sample:
     values = {"chunks_per_second": tally.marks / meter.wall, **meter.shares}
     if tally.marks and subject.is_proxy:
         values["cpu_us"] = meter.cpu / tally.marks * 1e6
-    return Sample(values, tally.flaws)
+    return Sample(values, tally.flaws, tally.late)
 
 
 async def paced(subject: Subject, upstream: Upstream, scale: Scale, streams: int) -> Sample:
@@ -114,8 +121,8 @@ async def paced(subject: Subject, upstream: Upstream, scale: Scale, streams: int
         values["cpu_us"] = meter.cpu / arrived * 1e6
     await _finish(opened, upstream, tally)
     if begun < streams:
-        tally.flaws["did not begin in time"] = streams - begun
-    return Sample(values, tally.flaws)
+        tally.give_up("did not begin in time", streams - begun)
+    return Sample(values, tally.flaws, tally.late)
 
 
 async def first_delta(subject: Subject, upstream: Upstream, scale: Scale) -> Sample:
@@ -129,7 +136,7 @@ async def first_delta(subject: Subject, upstream: Upstream, scale: Scale) -> Sam
         await repeat(subject.target, opened, request, scale.seconds, tally)
     _leave(opened)
     firsts = tally.firsts
-    return Sample({f"first_p{p}_ms": quantile(firsts, p / 100) / 1000 for p in (50, 99)}, tally.flaws)
+    return Sample({f"first_p{p}_ms": quantile(firsts, p / 100) / 1000 for p in (50, 99)}, tally.flaws, tally.late)
 
 
 async def start(subject: Subject, upstream: Upstream, scale: Scale) -> Sample:
@@ -151,10 +158,10 @@ async def start(subject: Subject, upstream: Upstream, scale: Scale) -> Sample:
     finally:
         fresh.stop()
     if begun < streams:
-        tally.flaws["did not begin in time"] = streams - begun
+        tally.give_up("did not begin in time", streams - begun)
     per_thousand = (with_streams - idle) * 1000 / max(begun, 1)
     values = {"start_s": fresh.started_after, "idle_mib": idle, "streams_mib": per_thousand}
-    return Sample(values, tally.flaws)
+    return Sample(values, tally.flaws, tally.late)
 
 
 async def _begin(connections: list[Connection], request: bytes, patience: float) -> None:

@@ -92,7 +92,7 @@ async def _round(
         done.add(name, subject.name, sample)
         if subject.slow:
             done.see_streams(subject.name, row, sample.values.get("delivered", 0.0))
-        if sample.flaws and subject.is_proxy:
+        if not sample.is_sound and subject.is_proxy:
             await _renew(subject, done)
         subject.pause()
 
@@ -104,7 +104,7 @@ def _belongs(row: Row, subject: Subject) -> bool:
 
 
 async def _renew(subject: Subject, done: Run) -> None:
-    """Starts a proxy anew that gave wrong replies, for it may still be busy with them."""
+    """Starts a proxy anew that gave wrong or late replies, for it may still be busy with them."""
     try:
         await subject.restart()
     except DidNotStart as error:

@@ -29,10 +29,17 @@ QUICK = Scale(
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Values by name, such as `cpu_us`, and what was wrong with replies, and how often."""
+    """Values by name, such as `cpu_us`, and which replies were not as they should be."""
 
     values: dict[str, float]
     flaws: dict[str, int] = field(default_factory=dict)
+    """What was wrong with replies, and how often."""
+    late: dict[str, int] = field(default_factory=dict)
+    """What was given up waiting for, and how often: more was asked than could be done."""
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.flaws and not self.late
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -72,7 +72,7 @@ async def _soaked(subject: Subject, scale: Scale) -> Sample:
         "growth_mib": growth(levels),
         "per_second": (tally.done + aborted) / (time.monotonic() - started),
     }
-    return Sample(values, tally.flaws)
+    return Sample(values, tally.flaws, tally.late)
 
 
 def growth(levels: list[tuple[int, float]]) -> float:

@@ -82,6 +82,10 @@ class Subject:
         """Seconds of CPU time so far."""
         return self._process.cpu() if self._process is not None else 0.0
 
+    def waited(self) -> float:
+        """Seconds so far in which it could have run, but its core was taken."""
+        return self._process.waited() if self._process is not None else 0.0
+
     def memory(self) -> float:
         """MiB resident."""
         return self._process.memory() if self._process is not None else 0.0
