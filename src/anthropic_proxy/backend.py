@@ -12,6 +12,7 @@ from anthropic_proxy.dialects.recognise import context_window_in, needs_probe, r
 from anthropic_proxy.errors import UpstreamBroke
 from anthropic_proxy.routing import Route
 from anthropic_proxy.translate.count import Calibration
+from anthropic_proxy.translate.redaction import secret_values
 from anthropic_proxy.upstream.base import Reply, Upstream
 from anthropic_proxy.wire.json import InvalidJson, loads
 
@@ -111,6 +112,11 @@ class Backend:
     async def close(self) -> None:
         """Gives up all connections."""
         await self.upstream.close()
+
+    def secrets(self, dialect: Dialect, key: str | None) -> tuple[str, ...]:
+        """The keys that go with a request, as one that is refused may quote them."""
+        credential = key or self._key
+        return (*secret_values(dialect.headers), *([credential] if credential else []))
 
     def _credential(self, dialect: Dialect, key: str | None) -> dict[str, str]:
         key = key or self._key

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Annotated, Literal, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from anthropic_proxy.dialects import dialect_named, parse_overrides
+from anthropic_proxy.translate.redaction import secret_values
 
 CHAT_PATH = "/chat/completions"
 
@@ -256,7 +257,12 @@ class Settings(BaseModel):
     def secrets(self) -> list[str]:
         """The keys, for the log to blot out."""
         own = (self.openai_api_key, self.rate_limit_store)
-        return [*(secret.get_secret_value() for secret in own if secret is not None), *self.proxy_keys]
+        headers: Any = parse_overrides(self.dialect).get("headers", ())
+        return [
+            *(secret.get_secret_value() for secret in own if secret is not None),
+            *self.proxy_keys,
+            *secret_values(headers),
+        ]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":

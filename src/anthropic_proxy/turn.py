@@ -61,6 +61,8 @@ class Exchange:
     """What the request was thought to hold before any correction."""
     estimated_tokens: int = 0
     """And with what its model's earlier replies have taught."""
+    failure: ProxyError | None = None
+    """What ended a stream that had begun."""
     misfit: str = ""
     """Why the reply is not the structured output that was asked for."""
 
@@ -101,6 +103,7 @@ async def run(
     except ProxyError as error:
         if not _may_be_event(writer, request):
             raise
+        exchange.failure = error
         yield writer.write(Failure(error.type, error.message))
     else:
         doubts = _doubts(counted, exchange)
@@ -143,6 +146,7 @@ async def replies(
             window=dialect.context_window,
             cap=sent_cap(translation.body),
             own_key=key is None,
+            secrets=backend.secrets(dialect, key),
         )
         exchange.calls += 1
         async with backend.post(route, dialect, body, translation.headers, key) as reply:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from anthropic_proxy.translate.redaction import redacted
+from anthropic_proxy.translate.redaction import redacted, secret_values
 
 SECRETS = {
     "OpenAI": "key sk-proj-AbCdEf0123456789 refused",
@@ -56,3 +56,21 @@ HARMLESS = {
 @pytest.mark.parametrize("text", HARMLESS.values(), ids=HARMLESS.keys())
 def test_other_text_is_left_alone(text: str) -> None:
     assert redacted(text) == text
+
+
+KNOWN = {
+    "of no known form": ("it was Zebra.crossing/77, not mine", ["Zebra.crossing/77"], "it was [redacted], not mine"),
+    "that begins like another": ("Zebra.crossing", ["Zebra.cr", "Zebra.crossing"], "[redacted]"),
+    "too short to be one": ("say anybody", ["anybody"], "say anybody"),
+    "that is not there": ("say anything", ["Zebra.crossing"], "say anything"),
+}
+
+
+@pytest.mark.parametrize(("text", "secrets", "shown"), KNOWN.values(), ids=KNOWN.keys())
+def test_a_known_key(text: str, secrets: list[str], shown: str) -> None:
+    assert redacted(text, secrets) == shown
+
+
+def test_headers_that_hold_keys_are_known_by_their_names() -> None:
+    headers = [("X-Api-Key", "1"), ("editor-version", "2"), ("Cookie", "3"), ("Proxy-Authorization", "4")]
+    assert secret_values(headers) == ["1", "3", "4"]

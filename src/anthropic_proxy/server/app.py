@@ -17,7 +17,7 @@ from anthropic_proxy.server.failures import Rim, wrong_address
 from anthropic_proxy.server.guard import Guard
 from anthropic_proxy.server.messages import Messages, new_message_id
 from anthropic_proxy.server.record_folder import RecordFolder
-from anthropic_proxy.server.recorder import Keep, Recorder
+from anthropic_proxy.server.recorder import Keep, Recorder, log_prompts
 from anthropic_proxy.upstream.base import Timeouts, Upstream
 from anthropic_proxy.upstream.http import HttpUpstream
 from anthropic_proxy.upstream.recording import Recording
@@ -51,12 +51,14 @@ def create_app(
 ) -> FastAPI:
     """The proxy as an ASGI application.
 
-    `upstream` replaces the network, `keep` the folder RECORD_DIR, and `message_id` chance, for tests and `replay`.
+    `upstream` replaces the network, `message_id` chance, and `keep` is given recordings, for tests and `replay`.
     """
     upstream = upstream or http_upstream(settings)
     folder = RecordFolder(Path(settings.record_dir)) if settings.record_dir else None
-    keep = keep or (folder.keep if folder else None)
-    backend = Backend(Recording(upstream) if keep else upstream, settings)
+    keeps = [*([keep] if keep else []), *([folder.keep] if folder else [])]
+    if settings.log_prompts:
+        keeps.append(log_prompts)
+    backend = Backend(Recording(upstream) if keeps else upstream, settings)
     at_the_end: list[Callable[[], Awaitable[None]]] = [backend.close]
 
     @asynccontextmanager
@@ -81,8 +83,8 @@ def create_app(
     at_the_end += extras.add_traces(app, settings)
     if folder:
         at_the_end.append(folder.close)
-    if keep:
-        app.add_middleware(Recorder, settings=settings, base_url=upstream.base_url, keep=keep)
+    if keeps:
+        app.add_middleware(Recorder, settings=settings, base_url=upstream.base_url, keeps=keeps)
     messages = Messages(settings, backend, message_id, extras.rate_limit(settings))
     app.router.routes[:0] = [Route(path, messages, methods=["POST"]) for path in ("/v1/messages", "/v1/messages/")]
     app.include_router(health.router)

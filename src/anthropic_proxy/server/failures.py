@@ -95,13 +95,13 @@ async def send_json(send: Send, status: int, value: object, headers: RawHeaders)
 
 async def send_error(error: ProxyError, line: RequestLine, send: Send) -> None:
     """Sends `error` as a whole response."""
-    line.error_type = error.type
+    line.fail(error)
     await send_json(send, error.status, error_body(error, line), raw_headers(error.headers))
 
 
 async def _refuse_unread(error: BodyTooLarge, line: RequestLine, receive: Receive, send: Send) -> None:
     """Sends the error, and the end of the response only when the client has stopped sending."""
-    line.error_type = error.type
+    line.fail(error)
     await _send_json(send, error.status, error_body(error, line), raw_headers(error.headers), end=False)
     await forget_rest(receive)
     await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from anthropic_proxy.config import Settings
+from anthropic_proxy.errors import InvalidRequest, ProxyError, UpstreamRefused
 from anthropic_proxy.server.headers import place
-from anthropic_proxy.translate.redaction import REDACTED, redacted
+from anthropic_proxy.translate.redaction import redacted
 from anthropic_proxy.turn import Exchange
 from anthropic_proxy.wire.anthropic import StreamEvent
 from anthropic_proxy.wire.json import dumps
@@ -18,9 +19,6 @@ requests_log = logging.getLogger("anthropic_proxy.requests")
 
 QUIET = frozenset({"/", "/health", "/api/hello", "/metrics"})
 """Paths that are asked all day by machines; their lines are for `debug`."""
-
-SHORTEST_SECRET = 8
-"""Keys below this many characters are not blotted out: they are no secrets, and stand in too many words."""
 
 
 @dataclass(slots=True)
@@ -40,6 +38,11 @@ class RequestLine:
     usage: dict[str, Any] = field(default_factory=dict)
     stop_reason: str = ""
     error_type: str = ""
+    failure: ProxyError | None = None
+
+    def fail(self, error: ProxyError) -> None:
+        """Notes the error that the client is told."""
+        self.error_type, self.failure = error.type, error
 
     def see(self, events: Sequence[StreamEvent]) -> None:
         """Notes what matters in events on their way to the client."""
@@ -71,11 +74,13 @@ class RequestLine:
             "input_tokens": self.usage.get("input_tokens"),
             "output_tokens": self.usage.get("output_tokens"),
             "cached_tokens": self.usage.get("cache_read_input_tokens"),
+            "upstream_calls": exchange.calls if exchange.calls > 1 else None,
             "stop_reason": self.stop_reason,
             "dropped": [place(entry) for entry in exchange.dropped],
             "learned": list(exchange.learned),
             "warnings": list(exchange.warnings),
             "error": self.error_type,
+            "reason": reason(self.failure or exchange.failure),
         }
         return {name: value for name, value in known.items() if value not in (None, "", [])}
 
@@ -91,6 +96,16 @@ class RequestLine:
 _ENDS = frozenset({"message_delta", "message_stop", "error"})
 
 
+def reason(error: ProxyError | None) -> str:
+    """What may be logged of an error's message: of a refused request the place, of the backend's words none.
+
+    Both may quote prompts.
+    """
+    if error is None or isinstance(error, UpstreamRefused):
+        return ""
+    return place(error.message) if isinstance(error, InvalidRequest) else error.message
+
+
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 1)
 
@@ -99,12 +114,10 @@ class Redactor:
     """Blots keys out of text: those of the settings, and what looks like one."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._secrets = tuple(secrets)
 
     def __call__(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, REDACTED)
-        return redacted(text)
+        return redacted(text, self._secrets)
 
 
 def _is_plain(record: logging.LogRecord) -> bool:

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from anthropic_proxy.backend import Backend
 from anthropic_proxy.config import Settings
-from anthropic_proxy.errors import ProxyError
+from anthropic_proxy.errors import ProxyError, UpstreamRefused
 from anthropic_proxy.routing import default_model, route_for
 from anthropic_proxy.server.disconnect import while_connected
 from anthropic_proxy.server.door import admit, caller, json_body, read_body
@@ -125,5 +125,5 @@ async def _whole(lists: AsyncGenerator[list[StreamEvent], None], line: RequestLi
                 gathered += events
     message = fold(gathered)
     if message["type"] == "error":
-        raise ProxyError(message["error"]["message"], type=message["error"]["type"])
+        raise UpstreamRefused(message["error"]["message"], type=message["error"]["type"])
     return message

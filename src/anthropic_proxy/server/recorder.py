@@ -1,7 +1,8 @@
 """The recorder: notes an exchange while it runs, and makes a document of it that can be played back."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from anthropic_proxy.server.logs import Redactor, RequestLine
 from anthropic_proxy.server.recordings import VERSION, Document, blotted, event_texts, headers_shown, read_texts
 from anthropic_proxy.upstream.recording import CALLS, Call
 from anthropic_proxy.wire.json import InvalidJson, loads
+
+log = logging.getLogger("anthropic_proxy.prompts")
 
 Keep: TypeAlias = Callable[[Callable[[], Document]], None]
 """Takes what makes the document."""
@@ -51,13 +54,13 @@ class Tape:
 
 
 class Recorder:
-    """The outermost layer of the app: every POST is noted and, once it is over, handed to `keep`."""
+    """The outermost layer of the app: every POST is noted and, once it is over, handed to each of `keeps`."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, base_url: str, keep: Keep) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, base_url: str, keeps: Sequence[Keep]) -> None:
         self.app = app
         self._settings = settings
         self._base_url = base_url
-        self._keep = keep
+        self._keeps = keeps
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
@@ -84,7 +87,8 @@ class Recorder:
             await self.app(scope, noted_receive, noted_send)
         finally:
             CALLS.reset(token)
-            self._keep(partial(self._document, scope, tape))
+            for keep in self._keeps:
+                keep(partial(self._document, scope, tape))
 
     def _document(self, scope: Scope, tape: Tape) -> Document:
         line: RequestLine = scope[LINE]
@@ -118,6 +122,13 @@ class Recorder:
         for call, noted in zip(clean["calls"], tape.calls, strict=True):
             call["reads"] = read_texts(noted.reads, redactor)
         return clean
+
+
+def log_prompts(make: Callable[[], Document]) -> None:
+    """Says in the log what was asked and answered (setting LOG_PROMPTS)."""
+    document = make()
+    said = {"request_id": document["request_id"], "asked": document["request"]["body"]}
+    log.info("prompts", extra={"fields": {**said, "answered": document["answer"]["body"]}})
 
 
 def _texts(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:

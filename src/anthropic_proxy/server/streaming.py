@@ -104,6 +104,7 @@ class EventStream:
 
     async def fail(self, error: ProxyError) -> None:
         """Sends `error` as an event. Nothing may follow but `end`."""
+        self._line.fail(error)
         await self.write([cast("StreamEvent", error_body(error, self._line))])
 
     async def end(self) -> None:

@@ -40,6 +40,8 @@ class Asked(NamedTuple):
     """The cap on the reply that was sent, in tokens."""
     own_key: bool = True
     """Was the proxy's own key sent? In forward mode it was the client's."""
+    secrets: tuple[str, ...] = ()
+    """The keys that were sent. A backend may quote them."""
 
 
 class _Answer(NamedTuple):
@@ -253,7 +255,7 @@ def _own_status(says: ErrorSays) -> int:
 def _failure(
     says: ErrorSays, status: int, headers: Mapping[str, str], asked: Asked, by_status: Mapping[int, _Answer]
 ) -> Failure:
-    text = _carried(says, status)
+    text = _carried(says, status, asked.secrets)
     overflow = find_overflow(says.words, says.figures, asked.cap)
     if overflow is not None:
         message = overflow_message(overflow, text, asked.tokens, asked.window, asked.cap)
@@ -273,12 +275,12 @@ def _failure(
 _KEYS = {True: "the proxy's OPENAI_API_KEY", False: "the API key that came with this request"}
 
 
-def _carried(says: ErrorSays, status: int) -> str:
+def _carried(says: ErrorSays, status: int, secrets: tuple[str, ...]) -> str:
     """The backend's text as the client may read it."""
-    text = redacted(says.message)
+    text = redacted(says.message, secrets)
     if says.html:
         text = f"upstream answered HTML: {text}" if text else "upstream answered HTML"
-    text = text or redacted(says.code or says.type) or f"the upstream answered {status} without a message"
+    text = text or redacted(says.code or says.type, secrets) or f"the upstream answered {status} without a message"
     return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…"
 
 

@@ -1,6 +1,7 @@
 """Takes keys out of text that a client or a log will see."""
 
 import re
+from collections.abc import Iterable
 
 REDACTED = "[redacted]"
 
@@ -34,8 +35,22 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 
 
-def redacted(text: str) -> str:
-    """`text` with everything that looks like a key replaced by `[redacted]`."""
+SHORTEST = 8
+"""Characters of a key below which it is not looked for: such are no secrets, and stand in too many words."""
+
+_SECRET_HEADER = re.compile(r"key|token|secret|password|auth|cookie|credential", re.IGNORECASE)
+
+
+def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` with these keys, and everything that looks like one, replaced by `[redacted]`."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SHORTEST:
+            text = text.replace(secret, REDACTED)
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def secret_values(headers: Iterable[tuple[str, str]]) -> list[str]:
+    """The values of headers that are called as if they held a key."""
+    return [value for name, value in headers if _SECRET_HEADER.search(name)]
