@@ -74,17 +74,17 @@ class Desk(NamedTuple):
     project: Path
     environ: Mapping[str, str]
 
-    def command(self, *options: str) -> list[str]:
+    def command(self, *options: str, allowed: str = ALLOWED) -> list[str]:
         """The program and its options, for a run that takes its prompt from standard input."""
         found = program()
         assert found is not None
         shape = ["--output-format", "stream-json", "--verbose", "--permission-mode", "default"]
-        return [str(found), "-p", *shape, "--allowedTools", ALLOWED, *options]
+        return [str(found), "-p", *shape, "--allowedTools", allowed, *options]
 
-    def run(self, base_url: str, prompt: str, *options: str, **environ: str) -> Run:
+    def run(self, base_url: str, prompt: str, *options: str, allowed: str = ALLOWED, **environ: str) -> Run:
         """One headless run to its end."""
         done = subprocess.run(
-            self.command(*options),
+            self.command(*options, allowed=allowed),
             input=prompt,
             env={**self.environ, "ANTHROPIC_BASE_URL": base_url, **environ},
             cwd=self.project,

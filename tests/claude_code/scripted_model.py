@@ -143,6 +143,7 @@ SCENARIOS: dict[str, tuple[Step, ...]] = {
         Said("I run a command.", (bash("echo forty-$((1+1))"),), reasoning="A command will tell."),
         quoted,
     ),
+    "fetch": (Said(calls=(bash("curl --silent --show-error http://127.0.0.1:9/"),)), quoted),
     "parallel": (
         Said(calls=(bash("echo one"), bash("echo two"), bash("echo three"))),
         quoted,

@@ -70,7 +70,7 @@ def _claude_code() -> Iterator[str]:
     yield f"## Claude Code {_claude_code_version()}\n"
     yield "| scenario | as it should be | requests upstream |"
     yield "|---|---|---|"
-    for report in _of("tests/claude_code/"):
+    for report in _of("tests/claude_code/test_claude_code.py"):
         calls = _properties(report).get("calls", "")
         yield f"| {_sentence(report.nodeid)} | {WORDS[report.outcome]} | {calls} |"
 
