@@ -50,7 +50,7 @@ NOT_FOR_LITELLM = frozenset(
         *("DATABASE_URL", "DIRECT_URL", "DATABASE_URL_READ_REPLICA"),
         *("DATABASE_HOST", "DATABASE_USERNAME", "DATABASE_PASSWORD", "DATABASE_NAME"),
         # What clients show the proxy is not for those behind it.
-        "PROXY_API_KEY",
+        *("PROXY_API_KEY", "RATE_LIMIT_STORE"),
     }
 )
 """Variables kept from LiteLLM, but for those that its configuration names."""
