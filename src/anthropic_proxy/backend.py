@@ -9,7 +9,7 @@ from typing import Any
 from anthropic_proxy.config import Settings
 from anthropic_proxy.dialects import Dialect, dialect_for, parse_overrides
 from anthropic_proxy.dialects.recognise import context_window_in, needs_probe, recognise_headers, recognise_models
-from anthropic_proxy.errors import UpstreamBroke
+from anthropic_proxy.errors import UpstreamBroke, UpstreamRefused
 from anthropic_proxy.routing import Route
 from anthropic_proxy.translate.count import Calibration
 from anthropic_proxy.translate.redaction import secret_values
@@ -105,9 +105,17 @@ class Backend:
             {"content-type": "application/json", **dict(dialect.headers), **headers, **self._credential(dialect, key)},
         )
 
-    def fetch_models(self, dialect: Dialect) -> AbstractAsyncContextManager[Reply]:
-        """Asks for the model list."""
-        return self.upstream.get("/models", {**dict(dialect.headers), **self._credential(dialect, None)})
+    def fetch_models(self, dialect: Dialect, key: str | None = None) -> AbstractAsyncContextManager[Reply]:
+        """Asks for the model list. `key` is the client's own, in forward mode."""
+        return self.upstream.get("/models", {**dict(dialect.headers), **self._credential(dialect, key)})
+
+    async def list_models(self, key: str | None = None) -> object:
+        """The model list, parsed. Raises UpstreamBroke, UpstreamRefused and InvalidJson."""
+        async with self.fetch_models(self._guess(), key) as reply:
+            body = await reply.body(LARGEST_MODEL_LIST)
+            if reply.status != 200:
+                raise UpstreamRefused(f"the upstream answered {reply.status} to GET /models", status=502)
+            return loads(body)
 
     async def close(self) -> None:
         """Gives up all connections."""
@@ -148,4 +156,4 @@ class Backend:
             self._probed = True
 
     def _guess(self) -> Dialect:
-        return dialect_for(self.upstream.base_url, "", name=self._name)
+        return dialect_for(self.upstream.base_url, "", name=self._name, overrides=self._overrides)

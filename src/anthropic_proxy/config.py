@@ -74,6 +74,11 @@ class Settings(BaseModel):
         description="Names with commas between them. A request for one of these models gets it, whatever the three "
         "above say. `up` lists the models of `config.yaml` here, if none of the three is set.",
     )
+    claude_aliases: Switch = Field(
+        default=False,
+        description="List each model as `claude/<id>` too, since Claude Code's picker shows only ids with `claude` or "
+        "`anthropic` in them. A request for such an alias gets that model, whatever the others above say.",
+    )
 
     host: str = Field(
         default="127.0.0.1",

@@ -6,6 +6,7 @@ from anthropic_proxy.config import Settings
 from anthropic_proxy.translate.api import UpstreamApi
 from anthropic_proxy.translate.chat import CHAT
 from anthropic_proxy.translate.chat.thinking import thinking_on
+from anthropic_proxy.translate.model_list import ALIAS
 from anthropic_proxy.wire.anthropic import MessagesRequest
 
 
@@ -22,8 +23,12 @@ class Route(NamedTuple):
 def route_for(settings: Settings, request: MessagesRequest) -> Route:
     """REASONING_MODEL for requests with thinking on, COMPLETION_MODEL for the others, MODEL for both.
 
-    With none of them set, the client's own choice goes upstream as it is; so it does if CLIENT_MODELS lists it.
+    With none of them set, the client's own choice goes upstream as it is; so it does if CLIENT_MODELS lists it,
+    and without its prefix if it is an alias of our own model list (CLAUDE_ALIASES).
     """
+    prefix, _, aliased = request["model"].partition(ALIAS)
+    if settings.claude_aliases and aliased and not prefix:
+        return Route(aliased, CHAT, False)
     if settings.client_models and request["model"] in settings.models_by_name:
         return Route(request["model"], CHAT, False)
     thinking = thinking_on(request)

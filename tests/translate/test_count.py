@@ -72,8 +72,8 @@ def test_a_large_request_is_estimated_as_well_as_its_parts() -> None:
 
 @pytest.mark.parametrize("file", COUNTS)
 def test_the_counts_are_a_tokenizers(file: str) -> None:
-    """Only where the extra `tokenizer` is installed: it is large, and the counts do not change."""
-    tokenizer = pytest.importorskip("bpe_openai", reason="needs the extra: pip install -e '.[tokenizer]'")
+    """Only where the tokenizer is installed: it is large, and the counts do not change."""
+    tokenizer = pytest.importorskip("bpe_openai", reason="optional; needs `pip install bpe-openai`")
     encoding = tokenizer.get_encoding("o200k_base")
 
     def tokens(text: str) -> int:

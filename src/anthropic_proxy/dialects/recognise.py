@@ -57,7 +57,7 @@ _LITELLM_CREATED = 1677610602
 
 def recognise_models(reply: object) -> str | None:
     """The name of the dialect whose server gives such a `/models` reply, parsed; None where it does not tell."""
-    models = list(_models(reply))
+    models = list(models_in(reply))
     for owner in (model.get("owned_by") for model in models):
         if isinstance(owner, str) and owner in _OWNERS:
             return _OWNERS[owner]
@@ -109,14 +109,19 @@ def context_window_in(reply: object, model: str) -> int | None:
 
     A server with a single model is taken at its word whatever name it is asked for: llama.cpp answers to any.
     """
-    models = list(_models(reply))
+    models = list(models_in(reply))
     entry = next((one for one in models if one.get("id") == model), models[0] if len(models) == 1 else None)
     if entry is None:
         return None
+    return window_in(entry)
+
+
+def window_in(entry: Mapping[str, object]) -> int | None:
+    """How many tokens a model can take, by its entry in a model list; None where it does not tell."""
     return next(filter(None, (_count_at(entry, place) for place in _WINDOW_PLACES)), None)
 
 
-def _models(reply: object) -> Iterator[dict[str, object]]:
+def models_in(reply: object) -> Iterator[dict[str, object]]:
     """The entries of a model list: under `data`, under `models`, or bare."""
     entries: object = reply
     if isinstance(reply, dict):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from starlette.routing import Route
 
 from anthropic_proxy.backend import Backend
 from anthropic_proxy.config import Settings
-from anthropic_proxy.server import extras, health
+from anthropic_proxy.server import elsewhere, extras, health
+from anthropic_proxy.server.count_tokens import CountTokens
 from anthropic_proxy.server.failures import Rim, wrong_address
 from anthropic_proxy.server.guard import Guard
 from anthropic_proxy.server.messages import Messages, new_message_id
+from anthropic_proxy.server.models import Models
+from anthropic_proxy.server.openapi import describe
 from anthropic_proxy.server.record_folder import RecordFolder
 from anthropic_proxy.server.recorder import Keep, Recorder, log_prompts
 from anthropic_proxy.upstream.base import Timeouts, Upstream
@@ -86,6 +90,22 @@ def create_app(
     if keeps:
         app.add_middleware(Recorder, settings=settings, base_url=upstream.base_url, keeps=keeps)
     messages = Messages(settings, backend, message_id, extras.rate_limit(settings))
-    app.router.routes[:0] = [Route(path, messages, methods=["POST"]) for path in ("/v1/messages", "/v1/messages/")]
+    # The first that fits is taken, so the one that is asked most comes first.
+    app.router.routes[:0] = [
+        *(Route(path, messages, methods=["POST"]) for path in ("/v1/messages", "/v1/messages/")),
+        *other_routes(settings, backend),
+    ]
     app.include_router(health.router)
+    app.openapi = partial(describe, app, settings)  # type: ignore[method-assign]
     return app
+
+
+def other_routes(settings: Settings, backend: Backend) -> list[Route]:
+    """All of Anthropic's endpoints but the main one, with and without a slash at the end."""
+    count_tokens, models = CountTokens(settings, backend), Models(settings, backend)
+    return [
+        *(Route(f"/v1/messages/count_tokens{end}", count_tokens.answer, methods=["POST"]) for end in ("", "/")),
+        *(Route(f"/v1/models{end}", models.list, methods=["GET"]) for end in ("", "/")),
+        Route("/v1/models/{model_id:path}", models.retrieve, methods=["GET"]),
+        *elsewhere.routes(settings),
+    ]

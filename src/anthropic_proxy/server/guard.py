@@ -12,8 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from anthropic_proxy.config import Settings, is_loopback
 from anthropic_proxy.errors import InvalidRequest, ProxyError
+from anthropic_proxy.server.elsewhere import is_elsewhere
 
 ANY = "*"
+
+JSON = b"application/json"
 
 METRICS_PATH = "/metrics"
 
@@ -49,7 +52,7 @@ class Guard:
                 content_type = value
         if origin:
             _check_origin(origin, host)
-        if scope["method"] == "POST":
+        if scope["method"] == "POST" and content_type != JSON and not is_elsewhere(scope["path"]):
             check_content_type(content_type)
         if self._metrics_port is not None:
             self._check_port(scope)
@@ -107,6 +110,6 @@ def _check_origin(origin: bytes, host: bytes) -> None:
 def check_content_type(value: bytes) -> None:
     """JSON, said so: a page may send any other type without asking first. Raises InvalidRequest."""
     media_type = value.partition(b";")[0].strip().lower()
-    if media_type == b"application/json" or (media_type.startswith(b"application/") and media_type.endswith(b"+json")):
+    if media_type == JSON or (media_type.startswith(b"application/") and media_type.endswith(b"+json")):
         return
     raise InvalidRequest("content-type: expected application/json", status=415)

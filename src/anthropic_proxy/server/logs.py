@@ -20,6 +20,9 @@ requests_log = logging.getLogger("anthropic_proxy.requests")
 QUIET = frozenset({"/", "/health", "/api/hello", "/metrics"})
 """Paths that are asked all day by machines; their lines are for `debug`."""
 
+QUIET_BELOW = "/api/"
+"""So are all paths below this one: a client's small talk."""
+
 
 @dataclass(slots=True)
 class RequestLine:
@@ -86,7 +89,7 @@ class RequestLine:
 
     def log(self) -> None:
         """Writes the line."""
-        level = logging.DEBUG if self.path in QUIET else logging.INFO
+        level = logging.DEBUG if self.path in QUIET or self.path.startswith(QUIET_BELOW) else logging.INFO
         if self.status >= 500 or (self.error_type and self.status < 400):
             level = logging.WARNING
         if requests_log.isEnabledFor(level):

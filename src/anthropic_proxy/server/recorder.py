@@ -29,8 +29,8 @@ Keep: TypeAlias = Callable[[Callable[[], Document]], None]
 """Takes what makes the document."""
 
 SETTINGS = (
-    *("model", "reasoning_model", "completion_model", "client_models", "forward_key", "strict", "show_thinking"),
-    *("stop_sequences", "prefill", "forward_user_id", "rate_limit_headers"),
+    *("model", "reasoning_model", "completion_model", "client_models", "claude_aliases", "forward_key", "strict"),
+    *("show_thinking", "stop_sequences", "prefill", "forward_user_id", "rate_limit_headers"),
 )
 """Settings that change what is said. They are recorded where they are not the default."""
 
