@@ -5,7 +5,9 @@ A deferred tool is offered once a `tool_reference` or a `tool_addition` names it
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from anthropic_proxy.errors import InvalidRequest
 from anthropic_proxy.translate.chat.client_tools import family_of
@@ -17,7 +19,7 @@ SEARCHERS = frozenset({"tool_search_tool_regex", "tool_search_tool_bm25"})
 NO_MCP = "MCP toolsets are not available through this proxy; connect the MCP server in the client"
 
 
-class Offered(NamedTuple):
+class Offered(Struct):
     """One entry of `tools`, or a definition from a message, and its place in the request."""
 
     path: str
@@ -30,20 +32,24 @@ def offered_tools(request: MessagesRequest) -> tuple[list[Offered], list[str]]:
     A tool that `tool_choice` names is offered although deferred. Raises InvalidRequest where two
     tools have one name, or the one that is named is not there.
     """
-    declared = _declared(request.get("tools") or [])
-    searched = any(family_of(tool.get("type") or "custom")[0] in SEARCHERS for _, tool in declared.values())
-    loaded = {key: entry for key, entry in declared.items() if searched or not _is_deferred(entry.tool)}
+    tools = request.get("tools") or []
+    declared = _declared(tools)
+    if any("defer_loading" in tool for tool in tools) and not any(map(_is_searcher, tools)):
+        loaded = {key: entry for key, entry in declared.items() if not _is_deferred(entry.tool)}
+    else:
+        loaded = dict(declared)
     removed: set[str] = set()
     dropped: list[str] = []
-    for path, name, adds, definition in _changes(request["messages"]):
-        if definition is not None:
-            name = _key(definition)
-            declared[name] = loaded[name] = Offered(path, definition)
+    for change in _changes(request["messages"]):
+        name = change.name
+        if change.definition is not None:
+            name = _key(change.definition)
+            declared[name] = loaded[name] = Offered(change.path, change.definition)
         if name is None:
-            dropped.append(f"{path}: {NO_MCP}")
+            dropped.append(f"{change.path}: {NO_MCP}")
         elif name not in declared:
-            dropped.append(f"{path}: tool '{name}' is not in tools")
-        elif adds:
+            dropped.append(f"{change.path}: tool '{name}' is not in tools")
+        elif change.adds:
             loaded.setdefault(name, declared[name])
             removed.discard(name)
         else:
@@ -65,7 +71,7 @@ def called_tools(messages: list[MessageParam]) -> list[tuple[str, str]]:
 def _declared(tools: list[Tool]) -> dict[str, Offered]:
     declared: dict[str, Offered] = {}
     for number, tool in enumerate(tools):
-        key = _key(tool)
+        key = tool.get("name") or _key(tool)
         if key in declared:
             raise InvalidRequest("tools: Tool names must be unique.")
         declared[key] = Offered(f"tools.{number}", tool)
@@ -75,6 +81,11 @@ def _declared(tools: list[Tool]) -> dict[str, Offered]:
 def _key(tool: Tool) -> str:
     """What tells two tools apart: the name, or of toolsets, which have none, the type and the server."""
     return tool.get("name") or f"{tool.get('type')} {tool.get('mcp_server_name', '')}"
+
+
+def _is_searcher(tool: Tool) -> bool:
+    """Is it Anthropic's own search for deferred tools?"""
+    return family_of(tool.get("type") or "custom")[0] in SEARCHERS
 
 
 def _is_deferred(tool: Tool) -> bool:
@@ -101,7 +112,7 @@ def _choose(
 # --- Changes along the conversation
 
 
-class _Change(NamedTuple):
+class _Change(Struct):
     """From here on a tool is offered, or no longer. `name` is None for tools of an MCP server."""
 
     path: str
@@ -113,15 +124,18 @@ class _Change(NamedTuple):
 def _changes(messages: list[MessageParam]) -> Iterator[_Change]:
     for number, message in enumerate(messages):
         for place, block in enumerate(message["content"]):
-            read = _CHANGES.get(block["type"])
-            if read is not None:
-                yield from read(f"messages.{number}.content.{place}", block)
+            kind = block["type"]
+            if kind in _CHANGES and (kind != "tool_result" or _has_reference(block["content"])):
+                yield from _CHANGES[kind](f"messages.{number}.content.{place}", block)
+
+
+def _has_reference(content: str | list[Block]) -> bool:
+    """Do the contents of a tool's result, of which there are hundreds in a request, hold what few hold?"""
+    return not isinstance(content, str) and "tool_reference" in [block["type"] for block in content]
 
 
 def _tool_result(path: str, block: Block) -> Iterator[_Change]:
-    content = block.get("content")
-    if isinstance(content, list):
-        yield from _references(f"{path}.content", content)
+    yield from _references(f"{path}.content", block["content"])
 
 
 def _tool_search_result(path: str, block: Block) -> Iterator[_Change]:

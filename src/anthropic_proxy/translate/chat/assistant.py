@@ -1,26 +1,19 @@
 """Assistant turns: text, calls and earlier reasoning as assistant messages."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import cached_property
 
 from anthropic_proxy.errors import UnsupportedBlock
 from anthropic_proxy.translate.chat import parts as part
 from anthropic_proxy.translate.chat.blocks import ASSISTANT_REFUSED, is_server_result
 from anthropic_proxy.translate.chat.conversion import Call, Conversion, Part, text
 from anthropic_proxy.translate.chat.server_results import rendered_server_result
-from anthropic_proxy.translate.chat.thinking import reasoning_back
+from anthropic_proxy.translate.chat.thinking import NOTHING_BACK, reasoning_back
 from anthropic_proxy.translate.chat.tool_results import tool_message
 from anthropic_proxy.translate.chat.turns import Placed
 from anthropic_proxy.wire.anthropic import Block
 from anthropic_proxy.wire.chat import ChatMessage
 from anthropic_proxy.wire.json import InvalidJson, dumps, loads
-
-
-class _Use(NamedTuple):
-    """A call, and the block it comes from."""
-
-    call: Call
-    block: Block
 
 
 class AssistantTurn:
@@ -31,30 +24,34 @@ class AssistantTurn:
 
     def __init__(self, blocks: list[Placed], conversion: Conversion) -> None:
         self.messages: list[ChatMessage] = []
+        self.calls: list[Call] = []
+        """The calls that the next turn has to answer, in order."""
+        self._blocks = blocks
         self._conversion = conversion
-        self._results = {each.block["tool_use_id"]: each.block for each in blocks if is_server_result(each.block)}
         self._texts: list[str] = []
         self._cited = False
-        self._uses: list[_Use] = []
         self._thinking: list[Block] = []
 
-    @property
-    def calls(self) -> list[Call]:
-        """The calls that the next turn has to answer, in order."""
-        return [use.call for use in self._uses]
+    @cached_property
+    def _results(self) -> dict[str, Block]:
+        """What tools gave that another server ran, by the ids of their calls."""
+        return {each.block["tool_use_id"]: each.block for each in self._blocks if is_server_result(each.block)}
 
     def add(self, placed: Placed) -> None:
         """Takes in a block. Raises UnsupportedBlock."""
         kind = placed.block["type"]
-        if kind in ASSISTANT_REFUSED:
+        tell = ASSISTANT_BLOCKS.get(kind)
+        if tell is not None:
+            tell(self, placed)
+        elif kind in ASSISTANT_REFUSED:
             raise UnsupportedBlock(f"{placed.path}: {ASSISTANT_REFUSED[kind]}")
-        if not is_server_result(placed.block):
-            ASSISTANT_BLOCKS[kind](self, placed)
+        else:
+            assert is_server_result(placed.block)  # It is told with its call.
 
     def close(self, cleared: bool) -> None:
         """Makes the last message. `cleared`: the client's context management takes this turn's thinking away."""
-        if self._texts or self._uses:
-            self._append(self._uses, [] if cleared else self._thinking)
+        if self._texts or self.calls:
+            self._append(self.calls, [] if cleared else self._thinking)
 
     def say(self, placed: Placed) -> None:
         """A text. Texts with citations are pieces of one, and are joined as they are."""
@@ -68,24 +65,24 @@ class AssistantTurn:
 
     def call(self, placed: Placed) -> None:
         """A call, whose result the next turn holds."""
-        self._uses.append(_Use(self._conversion.new_call(placed.block), placed.block))
+        self.calls.append(self._conversion.new_call(placed.block))
 
     def server_call(self, placed: Placed) -> None:
         """A call that another server ran: told as a call and its result, the only shape models know.
 
         The turn's reasoning goes with what the model itself said, at the end.
         """
-        use = _Use(self._conversion.new_call(placed.block), placed.block)
-        result = rendered_server_result(self._results[placed.block["id"]])
-        self._append([use], [])
-        self.messages.append(tool_message(use.call, [result], self._conversion.dialect))
+        call = self._conversion.new_call(placed.block)
+        result = rendered_server_result(self._results[call.call_id])
+        self._append([call], [])
+        self.messages.append(tool_message(call, [result], self._conversion.dialect))
         self._texts, self._cited = [], False
 
     def think(self, placed: Placed) -> None:
         """Earlier reasoning, for backends that want it back."""
         self._thinking.append(placed.block)
 
-    def _append(self, uses: list[_Use], thinking: list[Block]) -> None:
+    def _append(self, calls: list[Call], thinking: list[Block]) -> None:
         """Appends a message of the texts so far and these calls, with its reasoning.
 
         Its content is never a list of texts: Ollama takes lists apart, and Claude on Copilot and DeepSeek on
@@ -94,21 +91,24 @@ class AssistantTurn:
         dialect, model = self._conversion.dialect, self._conversion.model
         said = ("" if self._cited else "\n\n").join(self._texts)
         nothing = None if dialect.null_content else dialect.empty_content
-        reasoning = reasoning_back(thinking, dialect, model, [use.block["id"] for use in uses])
+        reasoning = NOTHING_BACK
+        if dialect.reasoning_back_field != "none":
+            reasoning = reasoning_back(thinking, dialect, model, [call.call_id for call in calls])
         message: ChatMessage = {"role": "assistant", "content": said or nothing}
         if reasoning.parts:
             message["content"] = [*reasoning.parts, *([text(said)] if said else [])]
-        if uses:
+        if calls:
             message["tool_calls"] = [
                 {
-                    "id": use.call.sent_id,
+                    "id": call.sent_id,
                     "type": "function",
-                    "function": {"name": use.call.name, "arguments": arguments(use.block.get("input"))},
-                    **reasoning.calls.get(use.block["id"], {}),
+                    "function": {"name": call.name, "arguments": arguments(call.input)},
+                    **reasoning.calls.get(call.call_id, {}),
                 }
-                for use in uses
+                for call in calls
             ]
-        self.messages.append({**message, **reasoning.message})
+        message |= reasoning.message
+        self.messages.append(message)
 
 
 def _no_image(block: Block, path: str, conversion: Conversion) -> list[Part]:

@@ -52,7 +52,8 @@ SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
 
 def is_server_result(block: Block) -> bool:
     """Is it the result of a tool that another server ran, known by name or not?"""
-    return str(block["type"]).endswith("_tool_result") and block["type"] not in DROPPED
+    kind: str = block["type"]
+    return kind.endswith("_tool_result") and kind not in DROPPED
 
 
 def is_blank(text: str | None) -> bool:

@@ -1,5 +1,6 @@
 """Cache marks: the client's `cache_control`, put where a backend that knows it looks for it."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from anthropic_proxy.dialects import Dialect
@@ -37,14 +38,21 @@ def message_marks(message: ChatMessage, control: dict[str, Any] | None, dialect:
     return part_marks(content or [], control, dialect)
 
 
-def last_control(blocks: list[Block]) -> dict[str, Any] | None:
-    """The last `cache_control` among `blocks` and what tool results hold."""
-    for block in reversed(blocks):
-        inner = block["content"] if block["type"] == "tool_result" and isinstance(block["content"], list) else []
-        control: dict[str, Any] | None = block.get("cache_control") or last_control(inner)
+def last_control(blocks: Iterable[Block]) -> dict[str, Any] | None:
+    """The first `cache_control` among `blocks`, which come last first, and what tool results hold."""
+    for block in blocks:
+        control = block_control(block)
         if control:
             return control
     return None
+
+
+def block_control(block: Block) -> dict[str, Any] | None:
+    """The `cache_control` of a block, or the last one in the tool result that it is."""
+    control: dict[str, Any] | None = block.get("cache_control")
+    if control or block["type"] != "tool_result" or isinstance(block["content"], str):
+        return control
+    return last_control(reversed(block["content"]))
 
 
 def write_marks(marks: list[Mark], dialect: Dialect) -> None:

@@ -7,13 +7,14 @@ description and a schema. The fields are those of the types in anthropic (Python
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from anthropic_proxy.translate.chat.schema import Schema
 from anthropic_proxy.wire.anthropic import Tool
 
 
-class ClientTool(NamedTuple):
+class ClientTool(Struct):
     """One function to offer. `toolset` names the family of a toolset's member, and is else empty."""
 
     name: str

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.translate.chat.cache import Mark
 from anthropic_proxy.translate.chat.ids import sent_call_id
@@ -15,13 +17,14 @@ Part: TypeAlias = dict[str, Any]
 """One content part of a chat message: `text`, `image_url` or `file`."""
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """A tool call of the history: the client's id for it, and id and name as the upstream is told."""
 
     call_id: str
     sent_id: str
     name: str
+    input: object
+    """Its arguments as the client sent them."""
 
 
 @dataclass(slots=True)
@@ -55,7 +58,7 @@ class Conversion:
             suffix = f"_{1 + self._repeated[call_id]}"
         self.call_ids.add(call_id + suffix)
         name = self.names.sent(block["name"], block.get("toolset_name") or "")
-        return Call(call_id, sent_call_id(call_id, self.dialect, suffix), name)
+        return Call(call_id, sent_call_id(call_id, self.dialect, suffix), name, block.get("input"))
 
 
 PartMaker: TypeAlias = Callable[[Block, str, Conversion], list[Part]]

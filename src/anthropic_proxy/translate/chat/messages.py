@@ -4,13 +4,13 @@ Each turn is translated from itself and what came before it, never from what fol
 prompt's prefix stays the same from request to request and the upstream's cache finds it.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
+
 from anthropic_proxy.translate.chat.assistant import AssistantTurn
-from anthropic_proxy.translate.chat.cache import last_control, message_marks, part_marks
-from anthropic_proxy.translate.chat.conversion import Call, Conversion, Part
+from anthropic_proxy.translate.chat.cache import block_control, last_control, message_marks, part_marks
+from anthropic_proxy.translate.chat.conversion import Call, Conversion, Part, text
 from anthropic_proxy.translate.chat.parts import user_parts
 from anthropic_proxy.translate.chat.tool_results import Content, orphan_parts, tool_content, tool_message
 from anthropic_proxy.translate.chat.turns import Place, Placed, Turn
@@ -21,8 +21,7 @@ BRIDGE = "Understood."
 """Stands between tool results and a user message where a template forbids their meeting."""
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(Struct):
     """A call of the last assistant turn, and the results that have come for it."""
 
     call: Call
@@ -38,6 +37,8 @@ class Assembly:
         self._conversion = conversion
         self._dialect = conversion.dialect
         self._cleared_turns = cleared_turns
+        self._marks = self._dialect.cache != "implicit"
+        """May the client's marks be wanted? Else none are looked for."""
         self._waiting: list[_Waiting] = []
 
     def add(self, position: int, turn: Turn) -> None:
@@ -59,8 +60,9 @@ class Assembly:
     def _append(self, message: ChatMessage, blocks: list[Placed]) -> None:
         """Appends a message; the last mark of its blocks marks the whole of it."""
         self.messages.append(message)
-        control = last_control([placed.block for placed in blocks])
-        self._conversion.marks += message_marks(message, control, self._dialect)
+        if self._marks:
+            control = last_control(placed.block for placed in reversed(blocks))
+            self._conversion.marks += message_marks(message, control, self._dialect)
 
     def _add_assistant(self, blocks: list[Placed], cleared: bool) -> None:
         turn = AssistantTurn(blocks, self._conversion)
@@ -77,22 +79,30 @@ class Assembly:
         orphans = self._match_results(blocks)
         moved = self._answer_calls()
         parts: list[Part] = []
-        said: list[Placed] = []
-        last_text: list[Part] = []
+        own: list[Part] = []
+        """Those that are not moved here from a result, whose own message bears its mark."""
+        last: dict[str, Any] | None = None
+        """The last mark of the user's."""
         for placed in blocks:
-            if placed.place in moved:
-                parts += moved[placed.place]
-                continue
-            if placed.place in orphans:
+            block = placed.block
+            if block["type"] == "text":
+                made = [text(block["text"])]
+            elif block["type"] != "tool_result":
+                made = user_parts(block, placed.path, self._conversion)
+            elif orphans and placed.place in orphans:
                 made = orphan_parts(placed, self._conversion)
             else:
-                made = user_parts(placed.block, placed.path, self._conversion)
+                if moved:
+                    parts += moved.get(placed.place, ())
+                continue
             parts += made
-            said.append(placed)
-            last_text = [item for item in (*last_text, *made) if item["type"] == "text"][-1:]
-            self._conversion.marks += part_marks(last_text, last_control([placed.block]), self._dialect)
+            if self._marks:
+                own += made
+                control = block_control(block)
+                self._conversion.marks += part_marks(own, control, self._dialect)
+                last = control or last
         if parts:
-            self._append_user(parts, last_control([placed.block for placed in said]))
+            self._append_user(parts, last)
 
     def _append_user(self, parts: list[Part], control: dict[str, Any] | None) -> None:
         content = self._user_content(parts, control is not None)
@@ -110,16 +120,16 @@ class Assembly:
     def _user_content(self, parts: list[Part], marked: bool) -> Content:
         """A string where all is text. But where parts can be marked for caching, several stay several: a mark
         moves on with each turn, and the message it leaves must read as before."""
-        plain = all(item["type"] == "text" for item in parts)
-        if not plain or (self._dialect.cache == "anthropic" and (marked or len(parts) > 1)):
+        texts = [item["text"] for item in parts if item["type"] == "text"]
+        if len(texts) < len(parts) or (self._dialect.cache == "anthropic" and (marked or len(parts) > 1)):
             return parts
-        return "\n\n".join(item["text"] for item in parts)
+        return "\n\n".join(texts)
 
     def _match_results(self, blocks: list[Placed]) -> set[Place]:
         """Gives each result to its call. Returns the places of those that answer no call of the turn before."""
-        waiting: dict[str, deque[_Waiting]] = {}
-        for each in self._waiting:
-            waiting.setdefault(each.call.call_id, deque()).append(each)
+        waiting: dict[str, list[_Waiting]] = {}
+        for each in reversed(self._waiting):
+            waiting.setdefault(each.call.call_id, []).append(each)
         orphans: set[Place] = set()
         for placed in blocks:
             if placed.block["type"] != "tool_result":
@@ -128,21 +138,24 @@ class Assembly:
             if calls is None:
                 orphans.add(placed.place)
                 continue
-            calls[0].results.append(placed)
+            calls[-1].results.append(placed)
             if len(calls) > 1:  # a damaged history: one id for several calls, which are answered in turn
-                calls.popleft()
+                calls.pop()
         return orphans
 
     def _answer_calls(self) -> dict[Place, list[Part]]:
         """One tool message a call, in the order of the calls. Returns the media that each result moves on."""
         moved: dict[Place, list[Part]] = {}
         waiting, self._waiting = self._waiting, []
-        for call, results in ((each.call, each.results) for each in waiting):
+        for each in waiting:
+            call = each.call
             contents: list[Content] = []
-            for placed in results:
-                content, moved[placed.place] = tool_content(placed, call, self._conversion)
+            for placed in each.results:
+                content, media = tool_content(placed, call, self._conversion)
                 contents.append(content)
-            self._append(tool_message(call, contents or [self._interrupted(call)], self._dialect), results)
+                if media:
+                    moved[placed.place] = media
+            self._append(tool_message(call, contents or [self._interrupted(call)], self._dialect), each.results)
         return moved
 
     def _interrupted(self, call: Call) -> str:

@@ -39,8 +39,9 @@ def clean_schema(schema: Schema, family: Family, step: int = 0, keyword: str = "
     if step >= 3:
         return _names_only(schema)
     schema = _FAMILIES[family](schema)
-    refused = (frozenset({keyword}) if step >= 1 else frozenset()) | (_GUESSED if step >= 2 else frozenset())
-    refused -= _STRUCTURE
+    if step == 0:
+        return completed(schema)
+    refused = ({keyword} | (_GUESSED if step >= 2 else frozenset())) - _STRUCTURE
     if refused:
         schema = without(schema, lambda found, value: found in refused)
     return completed(schema)

@@ -145,6 +145,9 @@ class Reasoning(NamedTuple):
     """Parts that go before the text in its content."""
 
 
+NOTHING_BACK = Reasoning({}, {}, [])
+
+
 def reasoning_back(blocks: list[Block], dialect: Dialect, model: str, call_ids: list[str]) -> Reasoning:
     """The earlier reasoning in an assistant message's thinking blocks, as the dialect wants it back.
 
@@ -154,7 +157,7 @@ def reasoning_back(blocks: list[Block], dialect: Dialect, model: str, call_ids: 
     field = dialect.reasoning_back_field
     wanted = dialect.reasoning_back == "all" or (dialect.reasoning_back == "tool_calls" and bool(call_ids))
     if field == "none" or not wanted:
-        return Reasoning({}, {}, [])
+        return NOTHING_BACK
     found = [_reading(block, field, model) for block in blocks]
     if field in TEXT_FIELDS:
         demanded = dialect.reasoning_placeholder if call_ids else None

@@ -104,9 +104,9 @@ class _Offer:
         self._steps = {name: (step, keyword) for name, step, keyword in dialect.schema_steps}
 
     def add(self, entry: Offered) -> None:
-        path, tool = entry
+        path, tool = entry.path, entry.tool
         family, version = family_of(tool.get("type") or "custom")
-        if _is_for_code(tool):
+        if "allowed_callers" in tool and _is_for_code(tool):
             reason = "only code that runs at Anthropic may call it (allowed_callers)"
             self._refusals.append(_Refusal(path, tool.get("name") or "", reason, alone=False))
         elif family == "custom":
@@ -121,8 +121,9 @@ class _Offer:
             self.web_search = tool
         elif family not in SEARCHERS:
             self._refusals.append(_Refusal(path, tool.get("name") or "", _unavailable(family, tool)))
-        if isinstance(tool.get("cache_control"), dict):
-            self.mark = tool["cache_control"]
+        control = tool.get("cache_control")
+        if isinstance(control, dict):
+            self.mark = control
 
     def refuse(self, choice: dict[str, Any]) -> None:
         """Drops what cannot be offered. Raises InvalidRequest where dropping it would invent an answer."""
@@ -139,10 +140,12 @@ class _Offer:
         if name in self._taken:
             raise InvalidRequest("tools: Tool names must be unique.")
         self._taken.add(name)
-        step, keyword = self._steps.get(name, (0, ""))
+        step, keyword = self._steps.get(name, _NO_STEP)
         parameters = clean_schema(function.schema, self._dialect.schema, step, keyword)
         definition: dict[str, Any] = {"name": name}
-        description = "\n\n".join(filter(None, (function.description, _examples(tool))))
+        description = function.description
+        if "input_examples" in tool:
+            description = "\n\n".join(filter(None, (description, _examples(tool))))
         if description:
             definition["description"] = self._cut(name, description)
         definition["parameters"] = parameters
@@ -167,6 +170,9 @@ class _Offer:
             self.dropped.append(f"{path}.strict: the schema is outside the subset that can be enforced")
         else:
             definition["strict"] = True
+
+
+_NO_STEP = (0, "")
 
 
 def _is_for_code(tool: Tool) -> bool:

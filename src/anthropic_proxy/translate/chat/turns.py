@@ -4,10 +4,13 @@ Chat templates want roles to alternate; Anthropic merges neighbours itself. Each
 position in the request, so that an error can name it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Set
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.translate.chat.blocks import (
@@ -31,8 +34,8 @@ Place: TypeAlias = tuple[int, int]
 """The position of a message, and that of a block in it."""
 
 
-class Placed(NamedTuple):
-    """A block and where the client put it."""
+class Placed(Struct):
+    """A block and where the client put it. There are hundreds in a request: a NamedTuple takes four times as long."""
 
     message: int
     number: int
@@ -49,7 +52,7 @@ class Placed(NamedTuple):
         return f"messages.{self.message}.content.{self.number}"
 
 
-class Turn(NamedTuple):
+class Turn(Struct):
     """One turn, with one block at least. `system` is there only for dialects that keep system messages in place."""
 
     role: str
@@ -60,67 +63,112 @@ class Turn(NamedTuple):
         return any(placed.block["type"] == kind for placed in self.blocks)
 
 
+SAID = frozenset({"tool_use", *THINKING, *ASSISTANT_REFUSED})
+"""Blocks beside texts that both may say. Where it is not theirs to say, they are refused when it comes to be told."""
+
+
+class _Stretch(Struct):
+    """Neighbouring messages of one role: their blocks but for blank texts, which several backends refuse."""
+
+    role: str
+    placed: list[Placed]
+    plain: bool
+    """Is each block a text or in SAID? So it is in nearly all, and nothing more is to be looked for."""
+
+
 def turns(request: MessagesRequest, dialect: Dialect, dropped: list[str]) -> list[Turn]:
     """The conversation, roles alternating but for kept system messages. Each turn makes at least one message.
 
     `path: reason` of what is left out is appended to `dropped`.
     """
-    messages = list(enumerate(request["messages"]))
-    last_word = max((number for number, message in messages if _is_word(message)), default=-1)
     result: list[Turn] = []
-    for role, group in groupby(messages, lambda numbered: numbered[1]["role"]):
-        placed = [
-            Placed(number, position, block)
-            for number, message in group
-            if number > last_word or message.get("clear_at") != "next_user_message"
-            for position, block in enumerate(message["content"])
-        ]
-        for turn in _TURNS[role](placed, dialect, dropped):
+    for stretch in _stretches(request["messages"]):
+        for turn in _TURNS[stretch.role](stretch, dialect, dropped):
             if turn.blocks:
                 _append(result, turn)
     return result
+
+
+def _stretches(messages: list[MessageParam]) -> list[_Stretch]:
+    cleared = _cleared_messages(messages) if any("clear_at" in message for message in messages) else ()
+    found: list[_Stretch] = []
+    stretch = _Stretch("", [], True)
+    for number, message in enumerate(messages):
+        if message["role"] != stretch.role:
+            stretch = _Stretch(message["role"], [], True)
+            found.append(stretch)
+        if number in cleared:
+            continue
+        for position, block in enumerate(message["content"]):
+            kind = block["type"]
+            if kind == "text":
+                if is_blank(block["text"]):
+                    continue
+            elif kind not in SAID:
+                stretch.plain = False
+            stretch.placed.append(Placed(number, position, block))
+    return found
 
 
 def _append(result: list[Turn], turn: Turn) -> None:
     """Appends `turn`, or merges it. A system turn may not come between calls and their results."""
     if result and result[-1].role == turn.role:
         result[-1].blocks.extend(turn.blocks)
-    elif turn.has("tool_result") and len(result) > 1 and result[-1].role == "system" and result[-2].has("tool_use"):
+    elif len(result) > 1 and result[-1].role == "system" and turn.has("tool_result") and result[-2].has("tool_use"):
         result.insert(-1, turn)
     else:
         result.append(turn)
 
 
+def _cleared_messages(messages: list[MessageParam]) -> frozenset[int]:
+    """The messages, by position, that were to go once the user has said something that is no tool result."""
+    last_word = max((number for number, message in enumerate(messages) if _is_word(message)), default=-1)
+    return frozenset(
+        number
+        for number, message in enumerate(messages[: last_word + 1])
+        if message.get("clear_at") == "next_user_message"
+    )
+
+
 def _is_word(message: MessageParam) -> bool:
-    """Has the user said something that is no tool result? That clears earlier messages that are to go then."""
     return message["role"] == "user" and any(block["type"] != "tool_result" for block in message["content"])
 
 
-def _user(placed: list[Placed], dialect: Dialect, dropped: list[str]) -> Iterator[Turn]:
-    yield Turn("user", _spoken(placed, _why_unsaid_by_user, dropped))
+def _user(stretch: _Stretch, dialect: Dialect, dropped: list[str]) -> list[Turn]:
+    placed = stretch.placed
+    return [Turn("user", placed if stretch.plain else _spoken(placed, _why_unsaid_by_user, dropped))]
 
 
-def _system(placed: list[Placed], dialect: Dialect, dropped: list[str]) -> Iterator[Turn]:
-    texts = [each for each in placed if each.block["type"] == "text" and not is_blank(each.block["text"])]
+def _system(stretch: _Stretch, dialect: Dialect, dropped: list[str]) -> list[Turn]:
+    texts = [each for each in stretch.placed if each.block["type"] == "text"]
     if dialect.mid_system == "keep":
-        yield Turn("system", texts)
-        return
+        return [Turn("system", texts)]
     reminders = [{**each.block, "text": REMINDER.format(each.block["text"])} for each in texts]
-    yield Turn("user", [each._replace(block=block) for each, block in zip(texts, reminders, strict=True)])
+    return [Turn("user", [replace(each, block=block) for each, block in zip(texts, reminders, strict=True)])]
 
 
-def _assistant(placed: list[Placed], dialect: Dialect, dropped: list[str]) -> Iterator[Turn]:
+def _assistant(stretch: _Stretch, dialect: Dialect, dropped: list[str]) -> list[Turn]:
     """One turn. But a compaction's summary, which stands for all before it, is told as if by the user."""
-    for is_summary, group in groupby(placed, lambda each: each.block["type"] == "compaction"):
+    if stretch.plain:
+        return _told(stretch.placed)
+    turns = []
+    for is_summary, group in groupby(stretch.placed, lambda each: each.block["type"] == "compaction"):
         blocks = list(group)
         if is_summary:
-            yield Turn("user", _spoken(blocks, _why_unsaid_by_user, dropped))
+            turns.append(Turn("user", _spoken(blocks, _why_unsaid_by_user, dropped)))
             continue
         calls = {each.block["id"] for each in blocks if each.block["type"] in SERVER_CALLS}
         answered = {each.block.get("tool_use_id") for each in blocks if is_server_result(each.block)}
-        spoken = _spoken(blocks, partial(_why_unsaid_by_assistant, calls, answered), dropped)
-        if any(each.block["type"] not in THINKING for each in spoken):
-            yield Turn("assistant", spoken)
+        turns += _told(_spoken(blocks, partial(_why_unsaid_by_assistant, calls, answered), dropped))
+    return turns
+
+
+def _told(spoken: list[Placed]) -> list[Turn]:
+    """What an assistant says, as a turn. Thinking alone is none."""
+    for each in reversed(spoken):  # Mostly the last one decides.
+        if each.block["type"] not in THINKING:
+            return [Turn("assistant", spoken)]
+    return []
 
 
 _TURNS = {"user": _user, "assistant": _assistant, "system": _system}
@@ -130,36 +178,25 @@ def _spoken(placed: list[Placed], why: Callable[[Block], str | None], dropped: l
     """`placed` without the blocks that `why` has a reason to leave out. An empty reason is told to nobody."""
     spoken = []
     for each in placed:
-        reason = why(each.block)
+        kind = each.block["type"]
+        reason = None if kind == "text" or kind in SAID else why(each.block)
         if reason is None:
             spoken.append(each)
         elif reason:
-            dropped.append(f"{each.path}.{each.block['type']}: {reason}")
+            dropped.append(f"{each.path}.{kind}: {reason}")
     return spoken
-
-
-_WORDS = {"text": "text", "compaction": "content"}
-"""Where the words of a block stand. The summary of a compaction that failed has none."""
 
 
 def _why_unsaid_by_user(block: Block) -> str | None:
     kind = block["type"]
-    if kind in _WORDS:
-        return "" if is_blank(block.get(_WORDS[kind])) else None
+    if kind == "compaction":  # The summary of one that failed has no words.
+        return "" if is_blank(block.get("content")) else None
     return "" if kind in USER_SILENT else DROPPED.get(kind)
 
 
-_ASSISTANT_SAYS = frozenset({"tool_use", *THINKING, *ASSISTANT_REFUSED})
-"""Assistant blocks that are told as they are, or refused where they are to be told."""
-
-
-def _why_unsaid_by_assistant(calls: set[str], answered: set[str | None], block: Block) -> str | None:
+def _why_unsaid_by_assistant(calls: Set[str], answered: Set[str | None], block: Block) -> str | None:
     """`calls` are the ids of the turn's calls of another server's tools, `answered` those that have a result."""
     kind = block["type"]
-    if kind == "text":
-        return "" if is_blank(block["text"]) else None
-    if kind in _ASSISTANT_SAYS:
-        return None
     if kind in SERVER_CALLS:
         return None if block["id"] in answered else "its result is missing"
     if is_server_result(block):
