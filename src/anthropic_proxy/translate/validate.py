@@ -3,29 +3,18 @@
 Behind it nothing is checked again. Only what the translator reads is looked at, so a field from the
 future passes. Shorthands are written out: a string is a list of one text block, `thinking: true` an
 object. Anthropic's wording is kept where clients know it.
-
-All of a long conversation is looked at with each request, so a path is only made for what is wrong:
-each caller adds its step while the error rises.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from functools import partial
 from types import NoneType
 from typing import Any, cast
 
 from anthropic_proxy.errors import InvalidRequest
+from anthropic_proxy.translate.checks import TYPES, Wrong, each, require, typed, within
 from anthropic_proxy.translate.fields import refuse_unsupported
 from anthropic_proxy.wire.anthropic import MessageParam, MessagesRequest
-
-_TYPES: dict[type, str] = {
-    str: "Input should be a valid string",
-    dict: "Input should be an object",
-    list: "Input should be a valid list",
-    bool: "Input should be a valid boolean",
-    int: "Input should be a valid integer",
-    float: "Input should be a valid number",
-}
 
 FIELDS: dict[str, type] = {
     "model": str,
@@ -104,17 +93,6 @@ _FIELDS_BY_KIND: dict[str, dict[str, type]] = {
 """The three tables above in one, by the type of the block."""
 
 
-class _Wrong(Exception):
-    """What is wrong with a value, and the path to the place in it, innermost step first."""
-
-    def __init__(self, says: str, *path: str) -> None:
-        super().__init__(says)
-        self.path = list(path)
-
-    def __str__(self) -> str:
-        return f"{'.'.join(reversed(self.path))}: {self.args[0]}"
-
-
 def messages_request(body: object, default_model: str | None = None, count: bool = False) -> MessagesRequest:
     """The request in `body`, with its shorthands written out in place.
 
@@ -125,7 +103,7 @@ def messages_request(body: object, default_model: str | None = None, count: bool
         raise InvalidRequest("body: Input should be an object")
     try:
         return _checked(body, default_model, count)
-    except _Wrong as wrong:
+    except Wrong as wrong:
         raise InvalidRequest(str(wrong)) from None
     except RecursionError:
         raise InvalidRequest("body: JSON is nested too deeply") from None
@@ -136,95 +114,59 @@ def _checked(body: dict[str, Any], default_model: str | None, count: bool) -> Me
     request.setdefault("model", default_model)
     if count:
         request.setdefault("max_tokens", 1)
-    _require(request, ("model", "max_tokens", "messages"))
-    _typed(request, FIELDS)
+    require(request, ("model", "max_tokens", "messages"))
+    typed(request, FIELDS)
     refuse_unsupported(request)
     for field, value in request.items():
         check = _CHECKS.get(field)
         if check is not None:
-            request[field] = _within(field, check, value)
+            request[field] = within(field, check, value)
     if "output_format" in request:
         _one_output_format(request)
     return cast("MessagesRequest", request)
 
 
-def _require(value: dict[str, Any], fields: Iterable[str]) -> None:
-    for field in fields:
-        if value.get(field) is None:
-            raise _Wrong("Field required", field)
-
-
-def _typed(value: dict[str, Any], fields: Mapping[str, type]) -> None:
-    """Raises _Wrong for a field whose type is not that of `fields`. Null counts as absent."""
-    for field, found in value.items():
-        kind = fields.get(field)
-        if kind is None or type(found) is kind or found is None or (kind is float and type(found) is int):
-            continue
-        if kind is int and isinstance(found, float) and found.is_integer():
-            value[field] = int(found)
-            continue
-        raise _Wrong(_TYPES[kind], field)
-
-
-def _within(step: str, check: Callable[[Any], Any], value: Any) -> Any:
-    """What `check` makes of the value at `step`."""
-    try:
-        return check(value)
-    except _Wrong as wrong:
-        wrong.path.append(step)
-        raise
-
-
-def _each(check: Callable[[Any], object], values: list[Any]) -> None:
-    for number, value in enumerate(values):
-        try:
-            check(value)
-        except _Wrong as wrong:
-            wrong.path.append(str(number))
-            raise
-
-
 def _model(model: str) -> str:
     if not model.strip():
-        raise _Wrong("Input should not be empty")
+        raise Wrong("Input should not be empty")
     return model
 
 
 def _amount(value: float) -> float:
     if not 0 <= value < math.inf:
-        raise _Wrong("Input should be greater than or equal to 0, and finite")
+        raise Wrong("Input should be greater than or equal to 0, and finite")
     return value
 
 
 def _messages(messages: list[Any]) -> list[MessageParam]:
-    _each(_message, messages)
+    each(_message, messages)
     if all(message["role"] == "system" for message in messages):
-        raise _Wrong("at least one message is required")
+        raise Wrong("at least one message is required")
     return messages
 
 
 def _message(message: Any) -> None:
     if not isinstance(message, dict):
-        raise _Wrong("Input should be an object")
+        raise Wrong("Input should be an object")
     role, content = message.get("role"), message.get("content")
     if role not in ROLES:
-        raise _Wrong("Input should be 'user', 'assistant' or 'system'", "role")
+        raise Wrong("Input should be 'user', 'assistant' or 'system'", "role")
     if content is None and role == "system":
         content = []  # it may be there for its `output_config` alone
     if content is None:
-        raise _Wrong("Field required", "content")
+        raise Wrong("Field required", "content")
     if len(message) > 2:
-        _typed(message, {"output_config": dict})
-    message["content"] = blocks = _within("content", _content, content)
+        typed(message, {"output_config": dict})
+    message["content"] = blocks = within("content", _content, content)
     if role == "system":
-        _within("content", partial(_only, SYSTEM_BLOCKS), blocks)
+        within("content", partial(_only, SYSTEM_BLOCKS), blocks)
 
 
 def _only(kinds: tuple[str, ...], blocks: list[dict[str, Any]]) -> None:
-    """Raises _Wrong for a block of another type."""
+    """Raises Wrong for a block of another type."""
     for number, block in enumerate(blocks):
         if block["type"] not in kinds:
-            raise _Wrong(f"Input should be {' or '.join(map(repr, kinds))}", "type", str(number))
+            raise Wrong(f"Input should be {' or '.join(map(repr, kinds))}", "type", str(number))
 
 
 def _content(content: object) -> list[dict[str, Any]]:
@@ -232,13 +174,13 @@ def _content(content: object) -> list[dict[str, Any]]:
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     if not isinstance(content, list):
-        raise _Wrong("Input should be a valid string or a list of blocks")
+        raise Wrong("Input should be a valid string or a list of blocks")
     for number, block in enumerate(content):
         if type(block) is dict and block.get("type") == "text" and type(block.get("text")) is str and len(block) == 2:
             continue  # Most blocks are such, and to call `_block` for each would take twice as long.
         try:
             _block(block)
-        except _Wrong as wrong:
+        except Wrong as wrong:
             wrong.path.append(str(number))
             raise
     return content
@@ -246,19 +188,19 @@ def _content(content: object) -> list[dict[str, Any]]:
 
 def _block(block: Any) -> None:
     if not isinstance(block, dict):
-        raise _Wrong("Input should be an object")
+        raise Wrong("Input should be an object")
     kind = block.get("type")
     if not isinstance(kind, str):
-        raise _Wrong("Field required", "type")
-    _require(block, BLOCK_FIELDS.get(kind, ()))
-    _typed(block, _FIELDS_BY_KIND.get(kind, COMMON_BLOCK_FIELDS))
+        raise Wrong("Field required", "type")
+    require(block, BLOCK_FIELDS.get(kind, ()))
+    typed(block, _FIELDS_BY_KIND.get(kind, COMMON_BLOCK_FIELDS))
     inner = _INNER.get(kind)
     if inner is not None:
         inner(block)
 
 
 def _media(block: dict[str, Any]) -> None:
-    _within("source", partial(_source, block["type"]), block["source"])
+    within("source", partial(_source, block["type"]), block["source"])
 
 
 def _source(holder: str, source: dict[str, Any]) -> None:
@@ -266,13 +208,13 @@ def _source(holder: str, source: dict[str, Any]) -> None:
     sources = SOURCES[holder]
     kind = source.get("type")
     if not isinstance(kind, str) or kind not in sources:
-        raise _Wrong(f"Input should be {' or '.join(map(repr, sources))}", "type")
-    _require(source, sources[kind])
-    _typed(source, sources[kind])
+        raise Wrong(f"Input should be {' or '.join(map(repr, sources))}", "type")
+    require(source, sources[kind])
+    typed(source, sources[kind])
     if kind == "content":
-        source["content"] = _within("content", _content, source.get("content"))
+        source["content"] = within("content", _content, source.get("content"))
     if kind == "base64" and holder == "document" and source["media_type"] != "application/pdf":
-        raise _Wrong("Input should be 'application/pdf'", "media_type")
+        raise Wrong("Input should be 'application/pdf'", "media_type")
 
 
 def _tool_result(block: dict[str, Any]) -> None:
@@ -280,11 +222,11 @@ def _tool_result(block: dict[str, Any]) -> None:
     if content is None:
         block["content"] = []
     elif not isinstance(content, str):
-        _within("content", _content, content)
+        within("content", _content, content)
 
 
 def _search_result(block: dict[str, Any]) -> None:
-    _within("content", _texts, block["content"])
+    within("content", _texts, block["content"])
 
 
 _INPUTS = (dict, str, NoneType)
@@ -293,7 +235,7 @@ _INPUTS = (dict, str, NoneType)
 def _tool_use(block: dict[str, Any]) -> None:
     """Claude Code sends a string as `input` where the model had encoded its arguments twice."""
     if type(block.get("input")) not in _INPUTS:
-        raise _Wrong("Input should be an object", "input")
+        raise Wrong("Input should be an object", "input")
 
 
 _INNER: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -313,39 +255,39 @@ def _texts(content: object) -> list[dict[str, Any]]:
 
 
 def _tools(tools: list[Any]) -> list[dict[str, Any]]:
-    _each(_tool, tools)
+    each(_tool, tools)
     return tools
 
 
 def _tool(tool: Any) -> None:
     if not isinstance(tool, dict):
-        raise _Wrong("Input should be an object")
-    _typed(tool, TOOL_FIELDS)
+        raise Wrong("Input should be an object")
+    typed(tool, TOOL_FIELDS)
     if (tool.get("type") or "custom") == "custom":
-        _within("custom", _custom_tool, tool)
+        within("custom", _custom_tool, tool)
     if tool.get("name") == "":
-        raise _Wrong("Input should not be empty", "name")
+        raise Wrong("Input should not be empty", "name")
 
 
 def _custom_tool(tool: dict[str, Any]) -> None:
-    _require(tool, ("name", "input_schema"))
+    require(tool, ("name", "input_schema"))
 
 
 def _tool_choice(choice: dict[str, Any]) -> dict[str, Any]:
     if choice.get("type") not in TOOL_CHOICES:
-        raise _Wrong("Input should be 'auto', 'any', 'tool' or 'none'", "type")
+        raise Wrong("Input should be 'auto', 'any', 'tool' or 'none'", "type")
     if choice["type"] == "tool":
-        _require(choice, ("name",))
-        _typed(choice, {"name": str})
+        require(choice, ("name",))
+        typed(choice, {"name": str})
     return choice
 
 
 def _stop_sequences(sequences: list[Any]) -> list[str]:
     for number, sequence in enumerate(sequences):
         if not isinstance(sequence, str):
-            raise _Wrong("Input should be a valid string", str(number))
+            raise Wrong("Input should be a valid string", str(number))
         if not sequence.strip():
-            raise _Wrong("each stop sequence must contain non-whitespace")
+            raise Wrong("each stop sequence must contain non-whitespace")
     return sequences
 
 
@@ -354,27 +296,27 @@ def _thinking(thinking: object) -> dict[str, Any]:
     if isinstance(thinking, bool):
         return {"type": "adaptive" if thinking else "disabled"}
     if not isinstance(thinking, dict):
-        raise _Wrong("Input should be an object or a boolean")
+        raise Wrong("Input should be an object or a boolean")
     if thinking.get("type") not in THINKING_TYPES:
-        raise _Wrong(f"Input should be one of {', '.join(THINKING_TYPES)}", "type")
+        raise Wrong(f"Input should be one of {', '.join(THINKING_TYPES)}", "type")
     thinking = dict(thinking)
-    _typed(thinking, {"budget_tokens": int, "display": str})
+    typed(thinking, {"budget_tokens": int, "display": str})
     return thinking
 
 
 def _output_config(config: dict[str, Any]) -> dict[str, Any]:
     config = dict(config)
-    _typed(config, {"effort": str, "format": dict})
+    typed(config, {"effort": str, "format": dict})
     if config.get("format") is not None:
-        _within("format", _output_format, config["format"])
+        within("format", _output_format, config["format"])
     return config
 
 
 def _output_format(output: dict[str, Any]) -> dict[str, Any]:
     if output.get("type") != "json_schema":
-        raise _Wrong("Input should be 'json_schema'", "type")
-    _require(output, ("schema",))
-    _typed(output, {"schema": dict})
+        raise Wrong("Input should be 'json_schema'", "type")
+    require(output, ("schema",))
+    typed(output, {"schema": dict})
     return output
 
 
@@ -383,15 +325,15 @@ def _context_management(management: dict[str, Any]) -> dict[str, Any]:
     if edits is None:
         edits = []
     if not isinstance(edits, list):
-        raise _Wrong(_TYPES[list], "edits")
-    _within("edits", _edits, edits)
+        raise Wrong(TYPES[list], "edits")
+    within("edits", _edits, edits)
     return {**management, "edits": edits}
 
 
 def _edits(edits: list[Any]) -> None:
     for number, edit in enumerate(edits):
         if not isinstance(edit, dict) or not isinstance(edit.get("type"), str):
-            raise _Wrong("Input should be an object with a type", str(number))
+            raise Wrong("Input should be an object with a type", str(number))
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
