@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from anthropic_proxy.backend import Backend
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest, ProxyError, UpstreamBroke, UpstreamRefused
 from anthropic_proxy.routing import Route
 from anthropic_proxy.translate.api import Client, Reader, Translation
-from anthropic_proxy.translate.chat.repairs import repair, sent_cap
 from anthropic_proxy.translate.count import Count, count_tokens
 from anthropic_proxy.translate.failures import Asked, refusal
 from anthropic_proxy.translate.pieces import Estimate, Failure, Finish, Piece, Usage
@@ -67,6 +67,19 @@ class Exchange:
     """Why the reply is not the structured output that was asked for."""
 
 
+class Ask(NamedTuple):
+    """What one upstream call is made from."""
+
+    request: MessagesRequest
+    route: Route
+    backend: Backend
+    message_id: str
+    client: Client
+    exchange: Exchange
+    key: str | None
+    """The client's own, in forward mode."""
+
+
 async def run(
     request: MessagesRequest,
     route: Route,
@@ -82,11 +95,12 @@ async def run(
     not started, and always where the client wants a whole reply. Later in a stream it is an `error`
     event, the last one.
     """
-    ask = fitting_replies if _is_checked(request) else replies
+    source = fitting_replies if _is_checked(request) else replies
+    ask = Ask(request, route, backend, writer.message_id, client, exchange, key)
     counted: Usage | None = None
     try:
-        async with aclosing(ask(request, route, backend, writer.message_id, client, exchange, key)) as source:
-            async for pieces in source:
+        async with aclosing(source(ask)) as lists:
+            async for pieces in lists:
                 events: list[StreamEvent] = []
                 for piece in pieces:
                     if type(piece) is Failure and not _may_be_event(writer, request):
@@ -117,16 +131,9 @@ def _may_be_event(writer: MessageWriter, request: MessagesRequest) -> bool:
     return writer.started and bool(request.get("stream"))
 
 
-async def replies(
-    request: MessagesRequest,
-    route: Route,
-    backend: Backend,
-    message_id: str,
-    client: Client,
-    exchange: Exchange,
-    key: str | None,
-) -> AsyncGenerator[list[Piece], None]:
+async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
     """One upstream call as pieces. A refused parameter is taken back and the call made again."""
+    request, route, backend, message_id, client, exchange, key = ask
     dialect = await backend.dialect(route)
     exchange.habits = exchange.habits or dialect
     exchange.upstream_model = route.model
@@ -144,7 +151,7 @@ async def replies(
             client_model=request["model"],
             tokens=exchange.estimated_tokens,
             window=dialect.context_window,
-            cap=sent_cap(translation.body),
+            cap=translation.cap,
             own_key=key is None,
             secrets=backend.secrets(dialect, key),
         )
@@ -164,7 +171,7 @@ async def replies(
                 return
             error = await _error_body(reply)
             failure = refusal(reply.status, reply.headers, error, asked)
-            mended = repair(reply.status, error, translation.body, dialect)
+            mended = route.api.repair(reply.status, error, translation.body, dialect)
         if mended is None or round_number == MOST_REPAIRS:
             yield [failure]
             return
@@ -174,24 +181,17 @@ async def replies(
         dialect = _mended(dialect, mended.changes, mended.remember)
 
 
-async def fitting_replies(
-    request: MessagesRequest,
-    route: Route,
-    backend: Backend,
-    message_id: str,
-    client: Client,
-    exchange: Exchange,
-    key: str | None,
-) -> AsyncGenerator[list[Piece], None]:
+async def fitting_replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
     """The same for a whole reply with structured output: asked once more if the first does not fit.
 
     The second counts, whether it fits or not, unless it fails.
     """
-    gathered = await _gathered(request, route, backend, message_id, client, exchange, key)
+    exchange = ask.exchange
+    gathered = await _gathered(ask)
     if exchange.misfit:
         misfit, exchange.misfit = exchange.misfit, ""
         try:
-            again = await _gathered(request, route, backend, message_id, client, exchange, key)
+            again = await _gathered(ask)
         except UpstreamBroke as error:
             again = [Failure(error.type, error.message)]
         if any(type(piece) is Failure for piece in again):
@@ -203,16 +203,8 @@ async def fitting_replies(
     yield gathered
 
 
-async def _gathered(
-    request: MessagesRequest,
-    route: Route,
-    backend: Backend,
-    message_id: str,
-    client: Client,
-    exchange: Exchange,
-    key: str | None,
-) -> list[Piece]:
-    async with aclosing(replies(request, route, backend, message_id, client, exchange, key)) as source:
+async def _gathered(ask: Ask) -> list[Piece]:
+    async with aclosing(replies(ask)) as source:
         return [piece async for pieces in source for piece in pieces]
 
 

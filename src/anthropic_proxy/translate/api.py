@@ -65,6 +65,8 @@ class Translation(NamedTuple):
     """Whether the upstream is asked for a stream, which may differ from what the client wants."""
     headers: dict[str, str]
     """Extra request headers."""
+    cap: int | None
+    """The cap on the reply that is sent, in tokens."""
     media: int
     """Characters of `body` that are base64 data, which say nothing about tokens."""
     media_tokens: int
@@ -78,9 +80,22 @@ class Translation(NamedTuple):
     known of the call, for errors inside the reply."""
 
 
+class Repair(NamedTuple):
+    """What to change before the request is translated and sent again."""
+
+    changes: dict[str, object]
+    """Fields of the Dialect and their new values."""
+    remember: bool
+    """False where the change only fits this request."""
+    says: str
+    """One line for the log."""
+
+
 class UpstreamApi(NamedTuple):
     """One upstream API: its name, its path below the base URL, and the way there and back."""
 
     name: str
     path: str
     translate: Callable[[MessagesRequest, str, Dialect, Client], Translation]
+    repair: Callable[[int, bytes, dict[str, object], Dialect], Repair | None]
+    """What a refusal teaches: from its status, its body, the body that was sent and the dialect."""

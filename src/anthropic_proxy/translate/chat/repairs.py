@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from anthropic_proxy.dialects import Dialect
+from anthropic_proxy.translate.api import Repair
 from anthropic_proxy.translate.chat import refused_shapes as shapes
 from anthropic_proxy.translate.chat.refused_fields import MANDATORY, Changes, Refused, any_of, changes_for
 from anthropic_proxy.translate.error_bodies import error_text
@@ -18,17 +19,6 @@ from anthropic_proxy.wire.chat import ChatRequest
 
 STATUSES = frozenset({400, 404, 422})
 """Statuses that may refuse a parameter."""
-
-
-class Repair(NamedTuple):
-    """What to change before the request is translated and sent again."""
-
-    changes: dict[str, object]
-    """Fields of the Dialect and their new values."""
-    remember: bool
-    """False where the change only fits this request."""
-    says: str
-    """One line for the log."""
 
 
 def repair(status: int, body: bytes, sent: ChatRequest, dialect: Dialect) -> Repair | None:

@@ -14,7 +14,7 @@ from anthropic_proxy.translate.chat.frames import frame_tokens
 from anthropic_proxy.translate.chat.initiator import initiator_headers, written_text
 from anthropic_proxy.translate.chat.messages import Assembly
 from anthropic_proxy.translate.chat.output import structured_output
-from anthropic_proxy.translate.chat.parameters import PARAMETERS
+from anthropic_proxy.translate.chat.parameters import PARAMETERS, sent_cap
 from anthropic_proxy.translate.chat.prefill import prefill
 from anthropic_proxy.translate.chat.reply import ChatReader
 from anthropic_proxy.translate.chat.system import system_message
@@ -84,6 +84,7 @@ def translate(request: MessagesRequest, model: str, dialect: Dialect, client: Cl
         body=body,
         stream=stream,
         headers=headers if dialect.initiator else {},
+        cap=sent_cap(request, dialect),
         media=conversion.media,
         media_tokens=conversion.media_tokens,
         frame_tokens=frame_tokens(body),
