@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from anthropic_proxy.backend import Backend
 from anthropic_proxy.dialects import Dialect
@@ -39,8 +41,7 @@ CUT_SHARE, CUT_LEAST = 0.6, 2000
 our estimate, was probably cut in silence: Ollama does so beyond its `num_ctx`."""
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(Struct):
     """What happened on the way, for headers and the log. Filled while the turn runs."""
 
     upstream_model: str = ""
@@ -48,15 +49,15 @@ class Exchange:
     habits: Dialect | None = None
     """How the backend was spoken to at first, before a refusal taught better."""
     upstream_id: str = ""
-    rate_limits: dict[str, str] = field(default_factory=dict)
+    rate_limits: dict[str, str] = {}
     """The backend's limits as a reply's headers told them, by Anthropic's header names."""
     calls: int = 0
     """Requests made upstream."""
-    dropped: list[str] = field(default_factory=list)
+    dropped: list[str] = []
     """`path: reason` of what was not sent."""
-    learned: list[str] = field(default_factory=list)
+    learned: list[str] = []
     """A line for each habit that a refusal taught."""
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = []
     size: Count = field(default_factory=Count)
     """What the request was thought to hold before any correction."""
     estimated_tokens: int = 0

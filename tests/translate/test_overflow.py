@@ -155,7 +155,8 @@ def test_a_code_alone_tells_an_overflow(error: object) -> None:
 @pytest.mark.parametrize("status", [400, 413, 422, 429, 500, 502])
 def test_any_status_becomes_a_400(status: int) -> None:
     body = dumps({"error": {"message": WITHOUT_NUMBERS["llama.cpp"], "code": status}})
-    assert refusal(status, {}, body, ASKED)[:3:2] == ("invalid_request_error", 400)
+    failure = refusal(status, {}, body, ASKED)
+    assert (failure.type, failure.status) == ("invalid_request_error", 400)
 
 
 def test_llama_cpp_gives_its_numbers_beside_the_message() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from anthropic_proxy.dialects import PLAIN
 from anthropic_proxy.translate.chat.usage import SERVICE_TIERS, chat_usage, merged_usage
@@ -146,7 +147,7 @@ def test_any_figures_make_counts_that_fit_together(usage: dict[str, Any], outsid
     counted = chat_usage(usage, OUTSIDE if outside else PLAIN)
     if counted is None:
         return
-    known = [figure for figure in counted if figure is not None]
+    known = [figure for figure in astuple(counted) if figure is not None]
     assert all(type(figure) is int and figure >= 0 for figure in known)
     assert (counted.thinking_tokens or 0) <= (counted.output_tokens or 0)
     if counted.input_tokens is None:

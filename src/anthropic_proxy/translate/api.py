@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.translate.failures import Asked
 from anthropic_proxy.translate.pieces import Piece
 from anthropic_proxy.wire.anthropic import MessagesRequest
 
 
-class Client(NamedTuple):
+class Client(Struct, frozen=True):
     """What a request's headers and this proxy's settings say beside its body."""
 
     session: str = ""
@@ -56,7 +58,7 @@ class Reader(Protocol):
         """What was held back, and last a Finish, or a Failure if the reply had not come to its end."""
 
 
-class Translation(NamedTuple):
+class Translation(Struct, frozen=True):
     """One Messages request, ready for one upstream."""
 
     body: dict[str, object]

@@ -5,6 +5,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from anthropic_proxy.translate.carriers import EMPTY_SIGNATURE
 from anthropic_proxy.translate.json_end import JsonEnd
 from anthropic_proxy.translate.pieces import (
@@ -289,9 +291,9 @@ class MessageWriter:
         """What is known by now. A prompt of no tokens is one that the upstream has not counted yet."""
         usage = self._usage or Usage(None, None)
         if not usage.prompt_tokens:
-            usage = usage._replace(input_tokens=self.estimated_input_tokens)
-        self._started_with = usage._replace(
-            input_tokens=usage.input_tokens or 0, output_tokens=usage.output_tokens or 0
+            usage = replace(usage, input_tokens=self.estimated_input_tokens)
+        self._started_with = replace(
+            usage, input_tokens=usage.input_tokens or 0, output_tokens=usage.output_tokens or 0
         )
         return {**_stated(self._started_with), "cache_creation": cache_creation(usage)}
 
@@ -302,11 +304,11 @@ class MessageWriter:
         output = usage.output_tokens
         if output is None:
             output = -(-self._written // CHARACTERS_PER_TOKEN)
-        usage = usage._replace(output_tokens=max(output, self._started_with.output_tokens or 0))
+        usage = replace(usage, output_tokens=max(output, self._started_with.output_tokens or 0))
         if usage.input_tokens is None:
-            usage = usage._replace(input_tokens=self.estimated_input_tokens)
+            usage = replace(usage, input_tokens=self.estimated_input_tokens)
         if usage.input_tokens == 0 and self._started_with.input_tokens:
-            usage = usage._replace(input_tokens=1)
+            usage = replace(usage, input_tokens=1)
         return _stated(usage)
 
 

@@ -1,7 +1,9 @@
 """Cache marks: the client's `cache_control`, put where a backend that knows it looks for it."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.wire.anthropic import Block
@@ -11,7 +13,7 @@ MOST_MARKS = 4
 """Anthropic's own limit. The last ones win: they cover the longest prefixes."""
 
 
-class Mark(NamedTuple):
+class Mark(Struct):
     """A place to mark: a text part or a tool, for Copilot a message; and the client's `cache_control`."""
 
     target: dict[str, Any]
@@ -58,9 +60,9 @@ def block_control(block: Block) -> dict[str, Any] | None:
 def write_marks(marks: list[Mark], dialect: Dialect) -> None:
     """Writes the last of `marks`, as the dialect wants them: without what only Anthropic's own API knows."""
     last_on_each = {id(mark.target): mark for mark in marks}
-    for target, control in list(last_on_each.values())[-MOST_MARKS:]:
+    for mark in list(last_on_each.values())[-MOST_MARKS:]:
         if dialect.cache == "copilot":
-            target["copilot_cache_control"] = {"type": "ephemeral"}
+            mark.target["copilot_cache_control"] = {"type": "ephemeral"}
         else:
-            ttl = control.get("ttl")
-            target["cache_control"] = {"type": "ephemeral", **({"ttl": ttl} if isinstance(ttl, str) else {})}
+            ttl = mark.control.get("ttl")
+            mark.target["cache_control"] = {"type": "ephemeral", **({"ttl": ttl} if isinstance(ttl, str) else {})}

@@ -1,8 +1,6 @@
 """Conversion: what all parts of one request's translation share."""
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -27,18 +25,17 @@ class Call(Struct):
     """Its arguments as the client sent them."""
 
 
-@dataclass(slots=True)
-class Conversion:
+class Conversion(Struct):
     """What the conversion of one request needs to know, and what it finds."""
 
     dialect: Dialect
     model: str
     names: ToolNames
-    dropped: list[str] = field(default_factory=list)
+    dropped: list[str] = []
     """`path: reason` of each block that could not be carried."""
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[Mark] = []
     """Places the client marked for caching, in the order of the prompt."""
-    call_ids: set[str] = field(default_factory=set)
+    call_ids: set[str] = set()
     """Ids of all calls in the history, in the client's terms."""
     media: int = 0
     """Base64 characters that were passed on."""
@@ -48,14 +45,15 @@ class Conversion:
     """Images that were passed on."""
     documents: int = 0
     """Documents so far, which are numbered for the model."""
-    _repeated: Counter[str] = field(default_factory=Counter)
+    repeated: dict[str, int] = {}
+    """How often the id of a call was met again."""
 
     def new_call(self, block: Block) -> Call:
         """A tool call of the history, its id made unique: a damaged history may use one twice."""
         call_id, suffix = block["id"], ""
         while call_id + suffix in self.call_ids:
-            self._repeated[call_id] += 1
-            suffix = f"_{1 + self._repeated[call_id]}"
+            self.repeated[call_id] = self.repeated.get(call_id, 0) + 1
+            suffix = f"_{1 + self.repeated[call_id]}"
         self.call_ids.add(call_id + suffix)
         name = self.names.sent(block["name"], block.get("toolset_name") or "")
         return Call(call_id, sent_call_id(call_id, self.dialect, suffix), name, block.get("input"))

@@ -1,14 +1,14 @@
 """What a request says about its reply: all that a reader of that reply needs to know of it."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.translate.chat.tool_names import ToolNames
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """A reply as its request wants it, and the dialect it comes in."""
 
     dialect: Dialect

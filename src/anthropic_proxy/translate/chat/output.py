@@ -1,8 +1,9 @@
 """Structured output: `output_config.format` in the words the backend understands."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jsonschema_rs
+from msgspec import Struct
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.translate.chat.schema import fits_strict
@@ -16,7 +17,7 @@ INSTRUCTION = (
 """For backends that cannot be bound to a schema."""
 
 
-class Output(NamedTuple):
+class Output(Struct, frozen=True):
     """What a request for structured output adds."""
 
     response_format: dict[str, Any] | None

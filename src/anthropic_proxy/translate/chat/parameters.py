@@ -55,6 +55,8 @@ def sampling(request: MessagesRequest, dialect: Dialect, client: Client, dropped
 
 def service_tier(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
     """`service_tier` and `speed`, both of which are a service tier elsewhere. A wish for speed is the stronger."""
+    if "speed" not in request and "service_tier" not in request:
+        return {}
     tiers = dict(dialect.service_tiers)
     for wish in (request.get("speed"), request.get("service_tier")):
         if wish in tiers:
@@ -66,19 +68,21 @@ def service_tier(request: MessagesRequest, dialect: Dialect, client: Client, dro
 
 def user(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
     """A hash of `metadata.user_id`, if the settings ask for it. The id itself holds account and device."""
+    if not client.hash_user_id:
+        return {}
     user_id = request.get("metadata", {}).get("user_id")
-    if not client.hash_user_id or not isinstance(user_id, str) or not user_id:
+    if not isinstance(user_id, str) or not user_id:
         return {}
     return {dialect.user_field: hashlib.sha256(user_id.encode("utf-8", "replace")).hexdigest()[:32]}
 
 
 def cache_key(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
     """The same value for all requests of one session, so that they meet the same cache."""
+    if not dialect.cache_key and not dialect.session_id:
+        return {}
     names = [
         name for name, wanted in (("prompt_cache_key", dialect.cache_key), ("session_id", dialect.session_id)) if wanted
     ]
-    if not names:
-        return {}
     seed = f"{client.session or _session_of(request) or _opening(request)}/{client.agent}"
     key = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:32]
     return dict.fromkeys(names, key)

@@ -1,6 +1,6 @@
 """Prefill: a conversation that ends in an assistant message, which the model is to continue."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest
@@ -20,7 +20,7 @@ FLAGS: dict[str, tuple[ChatRequest, ChatRequest]] = {
 """By `Dialect.prefill`: what is added to the last message, and to the body."""
 
 
-class Prefill(NamedTuple):
+class Prefill(Struct, frozen=True):
     """What follows from a prefill, if there is one."""
 
     body: ChatRequest

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from anthropic_proxy.translate.chat.calls import Call, CallReader
 from anthropic_proxy.translate.chat.citations import search_pieces
 from anthropic_proxy.translate.chat.expected import Expected
@@ -358,5 +360,5 @@ class ChatReader:
         """The backend's own web search, as the blocks and citations that Anthropic's would have given."""
         call_id = "srvtoolu_" + base62(self._message_id, 24)
         pieces = search_pieces(self._annotations, self._words.answer, query, call_id)
-        usage = (self._usage or Usage(None, None))._replace(web_searches=1)
+        usage = replace(self._usage or Usage(None, None), web_searches=1)
         return [*pieces, usage] if pieces else []

@@ -51,7 +51,9 @@ def translate(request: MessagesRequest, model: str, dialect: Dialect, client: Cl
 
     scanned, stop = _stop_sequences(request, dialect, client)
     stream = bool(request.get("stream")) or bool(scanned) or dialect.stream_only
-    headers = initiator_headers(conversation[-1], bool(client.agent), conversion.images > 0)
+    headers: dict[str, str] = {}
+    if dialect.initiator or dialect.initiator_in_body:
+        headers = initiator_headers(conversation[-1], bool(client.agent), conversion.images > 0)
     body: ChatRequest = {"model": model, "messages": messages}
     body |= _tool_fields(tools, stream, dialect)
     body |= _given(response_format=output.response_format, stop=stop or None)
@@ -59,7 +61,7 @@ def translate(request: MessagesRequest, model: str, dialect: Dialect, client: Cl
         body |= parameter(request, dialect, client, dropped)
     body |= thinking_fields(request, dialect, tools.thinking_off)
     body |= continued.body
-    body |= dict(dialect.extra_body)
+    body |= dialect.extra_body
     body |= _stream_fields(stream, dialect)
     if dialect.initiator_in_body:
         body["extra_headers"] = {**dict(dialect.body_headers), **headers}
@@ -79,7 +81,8 @@ def translate(request: MessagesRequest, model: str, dialect: Dialect, client: Cl
         discard=request["max_tokens"] == 0,
         search_query=_last_question(conversation) if tools.web_search else None,
     )
-    body = {name: value for name, value in body.items() if name not in dialect.dropped}
+    for name in dialect.dropped:
+        body.pop(name, None)
     return Translation(
         body=body,
         stream=stream,
@@ -129,6 +132,8 @@ def _mark_caches(
 
     A mark at the top of the request is one on the last thing the user said.
     """
+    if conversion.dialect.cache == "implicit":
+        return
     marks = [Mark(tool, tool.pop("cache_control")) for tool in tools.definitions if "cache_control" in tool]
     marks += [*system_marks, *conversion.marks]
     said = next((message for message in reversed(messages) if message["role"] in ("user", "tool")), None)

@@ -28,16 +28,17 @@ def system_message(
     Its content is a list only where a block has a mark that the dialect carries.
     """
     blocks = system_blocks(request)
-    parts = [text(block["text"]) for block in blocks]
-    marks = [
-        mark
-        for block, part in zip(blocks, parts, strict=True)
-        for mark in part_marks([part], block.get("cache_control"), dialect)
-    ]
-    parts += map(text, additions)
-    if not parts:
+    texts = [block["text"] for block in blocks] + additions
+    if not texts:
         return None, []
-    if marks:
-        return {"role": dialect.system_role, "content": parts}, marks
-    message: ChatMessage = {"role": dialect.system_role, "content": "\n\n".join(part["text"] for part in parts)}
+    if dialect.cache == "anthropic":
+        parts = [text(content) for content in texts]
+        marks = [
+            mark
+            for block, part in zip(blocks, parts, strict=False)
+            for mark in part_marks([part], block.get("cache_control"), dialect)
+        ]
+        if marks:
+            return {"role": dialect.system_role, "content": parts}, marks
+    message: ChatMessage = {"role": dialect.system_role, "content": "\n\n".join(texts)}
     return message, message_marks(message, last_control(reversed(blocks)), dialect)

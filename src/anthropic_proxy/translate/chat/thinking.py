@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.translate.carriers import Carrier, is_ours, unpack
 from anthropic_proxy.translate.chat.parameters import sent_cap
@@ -134,7 +136,7 @@ _WRITERS = {
 """By `Dialect.reasoning`. Not listed: `none`, and `auto` that nobody settled, which say nothing."""
 
 
-class Reasoning(NamedTuple):
+class Reasoning(Struct, frozen=True):
     """What one assistant message gives back."""
 
     message: dict[str, Any]

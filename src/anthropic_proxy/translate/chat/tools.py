@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest
 from anthropic_proxy.translate.chat.active_tools import NO_MCP, SEARCHERS, Offered, called_tools, offered_tools
@@ -18,7 +20,7 @@ MUST_NOT_CALL = "Do not call any tool."
 """Lines for the system message, for backends without the `tool_choice` that says so."""
 
 
-class Tools(NamedTuple):
+class Tools(Struct, frozen=True):
     """All that follows from a request's tools."""
 
     definitions: list[ChatTool]

@@ -1,31 +1,36 @@
 """Token counts: a backend's `usage` in Anthropic's terms, where cached tokens stand beside the prompt's, not in it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
+
+from msgspec.structs import replace
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.translate.pieces import Usage
 
-CACHE_READ = (
+Place: TypeAlias = tuple[str, str | None]
+"""A field, and the field in it where the value is an object."""
+
+CACHE_READ: tuple[Place, ...] = (
     ("prompt_tokens_details", "cached_tokens"),
-    ("prompt_cache_hit_tokens",),
-    ("cached_tokens",),
-    ("cache_read_input_tokens",),
+    ("prompt_cache_hit_tokens", None),
+    ("cached_tokens", None),
+    ("cache_read_input_tokens", None),
     ("input_tokens_details", "cached_tokens"),
 )
 """Where backends say how much of the prompt came from a cache, most trusted first."""
 
-CACHE_WRITE = (
+CACHE_WRITE: tuple[Place, ...] = (
     ("prompt_tokens_details", "cache_write_tokens"),
     ("prompt_tokens_details", "cache_creation_tokens"),
-    ("cache_creation_input_tokens",),
+    ("cache_creation_input_tokens", None),
 )
 """Where they say how much was written to one."""
 
-REASONING = (("completion_tokens_details", "reasoning_tokens"), ("reasoning_tokens",))
+REASONING: tuple[Place, ...] = (("completion_tokens_details", "reasoning_tokens"), ("reasoning_tokens", None))
 
-PROMPT = (("prompt_tokens",), ("input_tokens",))
-COMPLETION = (("completion_tokens",), ("output_tokens",))
+PROMPT: tuple[Place, ...] = (("prompt_tokens", None), ("input_tokens", None))
+COMPLETION: tuple[Place, ...] = (("completion_tokens", None), ("output_tokens", None))
 
 SERVICE_TIERS = {
     "default": "standard",
@@ -67,22 +72,25 @@ def merged_usage(earlier: Usage | None, later: Usage) -> Usage:
     if earlier is None:
         return later
     if later.input_tokens is None:
-        later = later._replace(
+        later = replace(
+            later,
             input_tokens=earlier.input_tokens,
             cache_read_input_tokens=earlier.cache_read_input_tokens,
             cache_creation_input_tokens=earlier.cache_creation_input_tokens,
         )
     if later.output_tokens is None:
-        later = later._replace(output_tokens=earlier.output_tokens, thinking_tokens=earlier.thinking_tokens)
-    return later._replace(service_tier=later.service_tier or earlier.service_tier)
+        later = replace(later, output_tokens=earlier.output_tokens, thinking_tokens=earlier.thinking_tokens)
+    return replace(later, service_tier=later.service_tier or earlier.service_tier)
 
 
-def _figure(usage: Mapping[str, Any], places: tuple[tuple[str, ...], ...], above: int = -1) -> int | None:
+def _figure(usage: Mapping[str, Any], places: tuple[Place, ...], above: int = -1) -> int | None:
     """The first count in `places` that is more than `above`: gateways fill the places they do not use with zeros."""
-    for path in places:
-        value: Any = usage
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
+    for name, inner in places:
+        value = usage.get(name)
+        if value is None:
+            continue
+        if inner is not None:
+            value = value.get(inner) if isinstance(value, dict) else None
         count = _count(value)
         if count is not None and count > above:
             return count
@@ -90,6 +98,8 @@ def _figure(usage: Mapping[str, Any], places: tuple[tuple[str, ...], ...], above
 
 
 def _count(value: object) -> int | None:
+    if type(value) is int:
+        return max(0, value)
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
