@@ -18,7 +18,10 @@ def header_value(text: str) -> bytes:
     What is sent may come from a client's names or a backend's ids, and a line break in it would
     begin a header of theirs.
     """
-    return "".join(char if " " <= char <= "~" else "?" for char in text[:LONGEST]).encode()
+    text = text[:LONGEST]
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return text.encode()
 
 
 def raw_headers(headers: Mapping[str, str]) -> RawHeaders:
@@ -31,13 +34,16 @@ def exchange_headers(exchange: Exchange, settings: Settings) -> RawHeaders:
 
     Of what was dropped only the places are named; the log has the reasons.
     """
-    said = {
-        "x-upstream-model": exchange.upstream_model,
-        "x-proxy-dropped": ", ".join(place(entry) for entry in exchange.dropped),
-        "x-upstream-id": exchange.upstream_id,
-        **allowed_headers(exchange.rate_limits, settings),
-    }
-    return raw_headers({name: value for name, value in said.items() if value})
+    said: RawHeaders = []
+    if exchange.upstream_model:
+        said.append((b"x-upstream-model", header_value(exchange.upstream_model)))
+    if exchange.dropped:
+        said.append((b"x-proxy-dropped", header_value(", ".join(map(place, exchange.dropped)))))
+    if exchange.upstream_id:
+        said.append((b"x-upstream-id", header_value(exchange.upstream_id)))
+    if exchange.rate_limits:
+        said += raw_headers(allowed_headers(exchange.rate_limits, settings))
+    return said
 
 
 def place(dropped: str) -> str:

@@ -105,27 +105,37 @@ def rate_limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
     Code takes it for a subscriber's quota.
     """
     renamed: dict[str, str] = {}
-    for unit in UNITS:
-        for figure in ("limit", "remaining"):
-            value = headers.get(f"x-ratelimit-{figure}-{unit}", "").strip()
-            if value.isdecimal():
-                renamed[f"anthropic-ratelimit-{unit}-{figure}"] = value
-        reset = _reset_time(headers, unit)
-        if reset is not None:
-            renamed[f"anthropic-ratelimit-{unit}-reset"] = reset.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for name, new_name, read in _RENAMED:
+        stated = headers.get(name)
+        value = read(stated, headers) if stated else None
+        if value is not None:
+            renamed[new_name] = value
     return renamed
 
 
-def _reset_time(headers: Mapping[str, str], unit: str) -> datetime | None:
-    wait = seconds(headers.get(f"x-ratelimit-reset-{unit}", ""))
+def _figure(stated: str, headers: Mapping[str, str]) -> str | None:
+    value = stated.strip()
+    return value if value.isdecimal() else None
+
+
+def _reset_time(stated: str, headers: Mapping[str, str]) -> str | None:
+    wait = seconds(stated)
     if wait is None:
         return None
     now = datetime.fromtimestamp(0, UTC) if wait >= _SMALLEST_EPOCH else _http_date(headers.get("date", ""))
     wait = wait / 1000 if wait >= 1000 * _SMALLEST_EPOCH else wait
     try:
-        return now + timedelta(seconds=math.ceil(wait)) if now else None
+        return (now + timedelta(seconds=math.ceil(wait))).strftime("%Y-%m-%dT%H:%M:%SZ") if now else None
     except OverflowError:
         return None
+
+
+_RENAMED = tuple(
+    (f"x-ratelimit-{figure}-{unit}", f"anthropic-ratelimit-{unit}-{figure}", read)
+    for unit in UNITS
+    for figure, read in (("limit", _figure), ("remaining", _figure), ("reset", _reset_time))
+)
+"""Headers, each with its new name and what reads it."""
 
 
 def _http_date(value: str) -> datetime | None:
