@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anthropic_proxy.translate.carriers import EMPTY_SIGNATURE, LARGEST, Carrier, is_ours, pack, unpack
-from anthropic_proxy.wire.json import dumps
+from anthropic_proxy.wire.json import dumps, loads
 from tests.translate.conversations import json_values
 
 names = st.text(max_size=20)
+states = json_values.filter(lambda value: loads(dumps(value)) == value)
+"""What comes out of JSON, which knows no infinity."""
 
 
-@given(st.builds(Carrier, names, names, json_values, names, names))
+@given(st.builds(Carrier, names, names, states, names, names))
 def test_what_is_packed_comes_back(carrier: Carrier) -> None:
     signature = pack(carrier)
     assert unpack(signature) == carrier
