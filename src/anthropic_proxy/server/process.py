@@ -1,6 +1,7 @@
 """The server process: sockets, uvicorn and its settings."""
 
 import errno
+import gc
 import logging
 import socket
 import ssl
@@ -142,5 +143,22 @@ def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
+    _calm_collector()
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets)
+
+
+YOUNG = 20_000
+"""Objects made and not freed before the collector looks for cycles among them; CPython's own figure is 700."""
+
+
+def _calm_collector() -> None:
+    """Takes what was imported out of the collector's sight, and lets it look less often.
+
+    Requests leave few cycles behind, and are freed by reference count. The collector still walked all of
+    the program with each few hundred chunks: 15 to 70 µs of a small request's CPU, a seventh of a
+    burst's (measured 2026-11-26, beside the same server without this).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 10, 10)
