@@ -134,14 +134,18 @@ def text_tokens(data: bytes) -> float:
     return _sum(weights) / 100 * (len(data) - 1) / len(at)
 
 
+_SHARES = tuple(number * number * GOLDEN % 1 for number in range(WINDOWS))
+"""Where in each step its window is: at a place that changes, for a text that repeats itself with the steps must be
+no trap."""
+
+
 def _sample(data: bytes) -> bytes:
     """All of `data`, or windows spread over it."""
     if len(data) <= WINDOW * WINDOWS:
         return data
     step = len(data) // WINDOWS
     slack = step - WINDOW + 1
-    # One window in each step, at a place that changes: a text that repeats itself with the steps must be no trap.
-    starts = (number * step + int(number * number * GOLDEN % 1 * slack) for number in range(WINDOWS))
+    starts = [number * step + int(share * slack) for number, share in enumerate(_SHARES)]
     return b"".join([data[start : start + WINDOW] for start in starts])
 
 

@@ -22,10 +22,11 @@ class AssistantTurn:
     Feed it with `add`, end with `close`.
     """
 
-    def __init__(self, blocks: list[Placed], conversion: Conversion) -> None:
-        self.messages: list[ChatMessage] = []
+    def __init__(self, blocks: list[Placed], conversion: Conversion, messages: list[ChatMessage]) -> None:
+        """`messages` is where they go."""
         self.calls: list[Call] = []
         """The calls that the next turn has to answer, in order."""
+        self._messages = messages
         self._blocks = blocks
         self._conversion = conversion
         self._texts: list[str] = []
@@ -75,7 +76,7 @@ class AssistantTurn:
         call = self._conversion.new_call(placed.block)
         result = rendered_server_result(self._results[call.call_id])
         self._append([call], [])
-        self.messages.append(tool_message(call, [result], self._conversion.dialect))
+        self._messages.append(tool_message(call, [result], self._conversion.dialect))
         self._texts, self._cited = [], False
 
     def think(self, placed: Placed) -> None:
@@ -108,7 +109,7 @@ class AssistantTurn:
                 for call in calls
             ]
         message |= reasoning.message
-        self.messages.append(message)
+        self._messages.append(message)
 
 
 def _no_image(block: Block, path: str, conversion: Conversion) -> list[Part]:

@@ -28,14 +28,15 @@ _CALL = text_tokens(b'{"id":"call_5fQzX1pVb0Wk3Rm8Tn2Ys7Lc","type":"function","f
 def frame_tokens(body: Mapping[str, Any]) -> float:
     """Tokens that frame the texts of `body` for a model, less those that its JSON counts as text."""
     settings = {name: value for name, value in body.items() if name not in READ}
-    tokens = REPLY_TOKENS - text_tokens(dumps(settings))
-    for message in body["messages"]:
-        tokens += MESSAGE_TOKENS - _MESSAGE
-        content = message.get("content")
-        if isinstance(content, list):
-            tokens -= len(content) * _PART
-        if "tool_calls" in message:
-            tokens += len(message["tool_calls"]) * (CALL_TOKENS - _CALL)
-        elif "tool_call_id" in message:
-            tokens -= _CALL_ID
-    return tokens
+    messages = body["messages"]
+    parts = results = calls = 0
+    for message in messages:
+        content = message["content"]
+        if type(content) is list:
+            parts += len(content)
+        if message["role"] == "tool":
+            results += 1
+        elif "tool_calls" in message:
+            calls += len(message["tool_calls"])
+    tokens = REPLY_TOKENS - text_tokens(dumps(settings)) + len(messages) * (MESSAGE_TOKENS - _MESSAGE)
+    return tokens - parts * _PART - results * _CALL_ID + calls * (CALL_TOKENS - _CALL)

@@ -4,6 +4,7 @@ Each turn is translated from itself and what came before it, never from what fol
 prompt's prefix stays the same from request to request and the upstream's cache finds it.
 """
 
+from collections.abc import Set
 from typing import Any
 
 from msgspec import Struct, field
@@ -26,6 +27,9 @@ class _Waiting(Struct):
 
     call: Call
     results: list[Placed] = field(default_factory=list)
+
+
+_NOWHERE: frozenset[Place] = frozenset()
 
 
 class Assembly:
@@ -61,23 +65,34 @@ class Assembly:
         """Appends a message; the last mark of its blocks marks the whole of it."""
         self.messages.append(message)
         if self._marks:
-            control = last_control(placed.block for placed in reversed(blocks))
-            self._conversion.marks += message_marks(message, control, self._dialect)
+            self._mark(message, blocks)
+
+    def _mark(self, message: ChatMessage, blocks: list[Placed]) -> None:
+        control = last_control(placed.block for placed in reversed(blocks))
+        self._conversion.marks += message_marks(message, control, self._dialect)
 
     def _add_assistant(self, blocks: list[Placed], cleared: bool) -> None:
-        turn = AssistantTurn(blocks, self._conversion)
+        turn = AssistantTurn(blocks, self._conversion, self.messages)
         for placed in blocks:
             turn.add(placed)
         turn.close(cleared)
-        self.messages += turn.messages[:-1]
-        self._append(turn.messages[-1], blocks)
+        if self._marks:
+            self._mark(self.messages[-1], blocks)
         self._waiting = [_Waiting(call) for call in turn.calls]
 
     # User turns: tool messages in the order of the calls, then one user message with all the rest
 
     def _add_user(self, blocks: list[Placed]) -> None:
-        orphans = self._match_results(blocks)
+        results = [placed for placed in blocks if placed.block["type"] == "tool_result"]
+        orphans = self._match(results) if results else _NOWHERE
         moved = self._answer_calls()
+        if not (orphans or moved or self._marks):
+            # Short way for nearly all turns, which hold texts alone beside results. Parts would come to the same.
+            texts = [placed.block["text"] for placed in blocks if placed.block["type"] == "text"]
+            if len(texts) + len(results) == len(blocks):
+                if texts:
+                    self._append_user("\n\n".join(texts), None)
+                return
         parts: list[Part] = []
         own: list[Part] = []
         """Those that are not moved here from a result, whose own message bears its mark."""
@@ -89,11 +104,10 @@ class Assembly:
                 made = [text(block["text"])]
             elif block["type"] != "tool_result":
                 made = user_parts(block, placed.path, self._conversion)
-            elif orphans and placed.place in orphans:
+            elif placed.place in orphans:
                 made = orphan_parts(placed, self._conversion)
             else:
-                if moved:
-                    parts += moved.get(placed.place, ())
+                parts += moved.get(placed.place, ())
                 continue
             parts += made
             if self._marks:
@@ -102,10 +116,9 @@ class Assembly:
                 self._conversion.marks += part_marks(own, control, self._dialect)
                 last = control or last
         if parts:
-            self._append_user(parts, last)
+            self._append_user(self._user_content(parts, last is not None), last)
 
-    def _append_user(self, parts: list[Part], control: dict[str, Any] | None) -> None:
-        content = self._user_content(parts, control is not None)
+    def _append_user(self, content: Content, control: dict[str, Any] | None) -> None:
         if self._dialect.after_tool == "bridge" and self.messages and self.messages[-1]["role"] == "tool":
             last = self.messages[-1]
             if isinstance(content, str) and isinstance(last["content"], str):
@@ -125,15 +138,13 @@ class Assembly:
             return parts
         return "\n\n".join(texts)
 
-    def _match_results(self, blocks: list[Placed]) -> set[Place]:
+    def _match(self, results: list[Placed]) -> Set[Place]:
         """Gives each result to its call. Returns the places of those that answer no call of the turn before."""
         waiting: dict[str, list[_Waiting]] = {}
         for each in reversed(self._waiting):
             waiting.setdefault(each.call.call_id, []).append(each)
         orphans: set[Place] = set()
-        for placed in blocks:
-            if placed.block["type"] != "tool_result":
-                continue
+        for placed in results:
             calls = waiting.get(placed.block["tool_use_id"])
             if calls is None:
                 orphans.add(placed.place)
@@ -146,6 +157,8 @@ class Assembly:
     def _answer_calls(self) -> dict[Place, list[Part]]:
         """One tool message a call, in the order of the calls. Returns the media that each result moves on."""
         moved: dict[Place, list[Part]] = {}
+        if not self._waiting:
+            return moved
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             call = each.call
