@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anthropic_proxy.translate.chat.schema import Family, Schema, clean_schema, fits_strict
+from anthropic_proxy.translate.chat.schema import (
+    LARGEST_KEPT,
+    MOST_KEPT,
+    Family,
+    Schema,
+    _cleaned,
+    _kept,
+    clean_schema,
+    fits_strict,
+)
 from anthropic_proxy.wire.json import dumps
 
 FAMILIES: tuple[Family, ...] = ("raw", "gemini", "mistral", "grammar")
@@ -522,6 +531,20 @@ def gemini_faults(schema: Schema, path: str = "root") -> list[str]:
         else:
             faults.append(f"{path}.{place}: no schema")
     return faults
+
+
+@given(SCHEMAS, st.sampled_from(FAMILIES), st.integers(0, 3), KEYWORDS)
+def test_what_is_kept_is_what_cleaning_gives(schema: Schema, family: Family, step: int, keyword: str) -> None:
+    for _ in range(2):
+        assert clean_schema(copy.deepcopy(schema), family, step, keyword) == _cleaned(schema, family, step, keyword)
+
+
+def test_not_all_schemas_are_kept() -> None:
+    _kept.clear()
+    for number in range(MOST_KEPT + 1):
+        clean_schema({"title": str(number)}, "mistral")
+    clean_schema({"title": "x" * LARGEST_KEPT}, "mistral")
+    assert len(_kept) == 1
 
 
 @given(SCHEMAS)
