@@ -1,6 +1,5 @@
 """Cache marks: the client's `cache_control`, put where a backend that knows it looks for it."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -40,9 +39,9 @@ def message_marks(message: ChatMessage, control: dict[str, Any] | None, dialect:
     return part_marks(content or [], control, dialect)
 
 
-def last_control(blocks: Iterable[Block]) -> dict[str, Any] | None:
-    """The first `cache_control` among `blocks`, which come last first, and what tool results hold."""
-    for block in blocks:
+def last_control(blocks: list[Block]) -> dict[str, Any] | None:
+    """The last `cache_control` among `blocks` and what tool results hold."""
+    for block in reversed(blocks):
         control = block_control(block)
         if control:
             return control
@@ -54,7 +53,7 @@ def block_control(block: Block) -> dict[str, Any] | None:
     control: dict[str, Any] | None = block.get("cache_control")
     if control or block["type"] != "tool_result" or isinstance(block["content"], str):
         return control
-    return last_control(reversed(block["content"]))
+    return last_control(block["content"])
 
 
 def write_marks(marks: list[Mark], dialect: Dialect) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from anthropic_proxy.translate.chat.assistant import AssistantTurn
-from anthropic_proxy.translate.chat.cache import block_control, last_control, message_marks, part_marks
+from anthropic_proxy.translate.chat.cache import block_control, message_marks, part_marks
 from anthropic_proxy.translate.chat.conversion import Call, Conversion, Part, text
 from anthropic_proxy.translate.chat.parts import user_parts
 from anthropic_proxy.translate.chat.tool_results import Content, orphan_parts, tool_content, tool_message
@@ -68,8 +68,11 @@ class Assembly:
             self._mark(message, blocks)
 
     def _mark(self, message: ChatMessage, blocks: list[Placed]) -> None:
-        control = last_control(placed.block for placed in reversed(blocks))
-        self._conversion.marks += message_marks(message, control, self._dialect)
+        for placed in reversed(blocks):
+            control = block_control(placed.block)
+            if control:
+                self._conversion.marks += message_marks(message, control, self._dialect)
+                return
 
     def _add_assistant(self, blocks: list[Placed], cleared: bool) -> None:
         turn = AssistantTurn(blocks, self._conversion, self.messages)
@@ -113,8 +116,9 @@ class Assembly:
             if self._marks:
                 own += made
                 control = block_control(block)
-                self._conversion.marks += part_marks(own, control, self._dialect)
-                last = control or last
+                if control:
+                    self._conversion.marks += part_marks(own, control, self._dialect)
+                    last = control
         if parts:
             self._append_user(self._user_content(parts, last is not None), last)
 

@@ -41,4 +41,4 @@ def system_message(
         if marks:
             return {"role": dialect.system_role, "content": parts}, marks
     message: ChatMessage = {"role": dialect.system_role, "content": "\n\n".join(texts)}
-    return message, message_marks(message, last_control(reversed(blocks)), dialect)
+    return message, message_marks(message, last_control(blocks), dialect)
