@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from anthropic_proxy.config import Settings
 from anthropic_proxy.translate.api import UpstreamApi
+from anthropic_proxy.translate.asked import thinking_on
 from anthropic_proxy.translate.chat import CHAT
-from anthropic_proxy.translate.chat.thinking import thinking_on
 from anthropic_proxy.translate.model_list import ALIAS
 from anthropic_proxy.wire.anthropic import MessagesRequest
 

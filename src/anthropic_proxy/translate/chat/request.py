@@ -6,6 +6,7 @@ from typing import Any
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest
 from anthropic_proxy.translate.api import Client, Translation
+from anthropic_proxy.translate.asked import thinking_on
 from anthropic_proxy.translate.chat.cache import Mark, message_marks, write_marks
 from anthropic_proxy.translate.chat.context import cleared_turns, dropped_edits
 from anthropic_proxy.translate.chat.conversion import Conversion
@@ -18,7 +19,7 @@ from anthropic_proxy.translate.chat.parameters import PARAMETERS, sent_cap
 from anthropic_proxy.translate.chat.prefill import prefill
 from anthropic_proxy.translate.chat.reply import ChatReader
 from anthropic_proxy.translate.chat.system import system_message
-from anthropic_proxy.translate.chat.thinking import LEVELS, thinking_fields, thinking_on
+from anthropic_proxy.translate.chat.thinking import LEVELS, thinking_fields
 from anthropic_proxy.translate.chat.tools import Tools, chat_tools
 from anthropic_proxy.translate.chat.turns import Turn, turns
 from anthropic_proxy.translate.fields import dropped_fields

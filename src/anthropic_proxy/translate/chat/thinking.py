@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from anthropic_proxy.dialects import Dialect
+from anthropic_proxy.translate.asked import thinking_off, thinking_on
 from anthropic_proxy.translate.carriers import Carrier, is_ours, unpack
 from anthropic_proxy.translate.chat.parameters import sent_cap
 from anthropic_proxy.wire.anthropic import Block, MessagesRequest
 from anthropic_proxy.wire.chat import ChatRequest
-
-ON = ("enabled", "adaptive")
 
 LEVELS = ("low", "medium", "high", "xhigh", "max")
 """Anthropic's effort levels, weakest first. OpenAI has the same and two below."""
@@ -25,16 +24,6 @@ TEXT_FIELDS = ("reasoning_content", "reasoning", "reasoning_text")
 
 SMALLEST_BUDGET = 1024
 """Tokens; Anthropic's own lower limit."""
-
-
-def thinking_on(request: MessagesRequest) -> bool:
-    """Does the request ask for thinking? The seed's `true` and Anthropic's objects alike."""
-    return request.get("thinking", {}).get("type") in ON
-
-
-def thinking_off(request: MessagesRequest) -> bool:
-    """Does the request ask for no thinking? That is not the same as saying nothing."""
-    return "thinking" in request and not thinking_on(request)
 
 
 class _Wish(NamedTuple):
