@@ -172,6 +172,11 @@ class Settings(BaseModel):
     ssl_cert_file: str | None = Field(
         default=None, description="File of certificate authorities (PEM) to trust beside the system's, for the backend."
     )
+    upstream_client: Literal["auto", "aiohttp", "lean"] = Field(
+        default="auto",
+        description="What talks to the backend: our own lean HTTP client, or aiohttp, which can pass through a proxy. "
+        "`auto`: aiohttp where a proxy has to be used, else the lean one.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much is logged. Keys never are, and prompts only with `LOG_PROMPTS`."
     )

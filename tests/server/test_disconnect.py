@@ -27,10 +27,12 @@ MOMENTS: dict[str, tuple[Script, bool, bytes]] = {
 }
 
 
+@pytest.mark.parametrize("client", ["lean", "aiohttp"])
 @pytest.mark.parametrize(("script", "stream", "seen"), MOMENTS.values(), ids=MOMENTS.keys())
-async def test_the_backend_sees_the_client_go(script: Script, stream: bool, seen: bytes) -> None:
+async def test_the_backend_sees_the_client_go(script: Script, stream: bool, seen: bytes, client: str) -> None:
     async with ScriptedServer(script) as backend:
-        settings = SETTINGS.model_copy(update={"openai_api_base": f"{backend.url}/v1", "backend": "plain"})
+        ours = {"openai_api_base": f"{backend.url}/v1", "backend": "plain", "upstream_client": client}
+        settings = SETTINGS.model_copy(update=ours)
         with serving(create_app(settings)) as url:
             reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
             body = json.dumps(question(stream=stream)).encode()

@@ -1,4 +1,4 @@
-"""HttpUpstream against a scripted server: what is sent, what comes back, and every way to break."""
+"""Each client against a scripted server: what is sent, what comes back, and every way to break."""
 
 import asyncio
 import gc
@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from anthropic_proxy.errors import BreakKind, UpstreamBroke
-from anthropic_proxy.upstream.base import Timeouts
-from anthropic_proxy.upstream.http import LARGE_BODY, HttpUpstream
+from anthropic_proxy.upstream.base import Timeouts, Upstream
+from anthropic_proxy.upstream.http import HttpUpstream
+from anthropic_proxy.upstream.limits import LARGE_BODY
 from anthropic_proxy.upstream.outbound import proxy_for
 from tests.scripted import (
     LAST_CHUNK,
@@ -33,17 +34,18 @@ from tests.scripted import (
     stream,
     stream_head,
 )
+from tests.upstream.clients import Client
 
 OK = [Send(reply(b"{}"))]
 
 
-async def post(upstream: HttpUpstream, body: bytes = b"{}", **headers: str) -> bytes:
+async def post(upstream: Upstream, body: bytes = b"{}", **headers: str) -> bytes:
     """The whole reply's body."""
     async with upstream.post("/chat/completions", body, headers) as answer:
         return await answer.body(2**20)
 
 
-async def whole(upstream: HttpUpstream) -> list[bytes]:
+async def whole(upstream: Upstream) -> list[bytes]:
     """All chunks of a stream."""
     async with upstream.post("/chat/completions", b"{}", {}) as answer:
         return [data async for data in answer.chunks()]
@@ -62,13 +64,14 @@ TARGETS = {
     ),
     "both queries are kept": ("/v1?a=1", "/models?limit=2", "/v1/models?a=1&limit=2"),
     "what is escaped stays escaped": ("/v1/a%2Fb", "/models/c%2Fd", "/v1/a%2Fb/models/c%2Fd"),
+    "what cannot stand in a URL is escaped": ("/v1", "/models/é|d e", "/v1/models/%C3%A9%7Cd%20e"),
 }
 
 
 @pytest.mark.parametrize(("base", "path", "target"), TARGETS.values(), ids=TARGETS.keys())
-async def test_target(base: str, path: str, target: str) -> None:
+async def test_target(base: str, path: str, target: str, client: Client) -> None:
     async with ScriptedServer(OK) as server:
-        upstream = HttpUpstream(server.url + base)
+        upstream = client(server.url + base)
         async with upstream.get(path) as answer:
             assert await answer.body(100) == b"{}"
         await upstream.close()
@@ -76,9 +79,9 @@ async def test_target(base: str, path: str, target: str) -> None:
     assert upstream.base_url == server.url + base
 
 
-async def test_a_request_carries_constant_headers_and_its_own_which_win() -> None:
+async def test_a_request_carries_constant_headers_and_its_own_which_win(client: Client) -> None:
     async with ScriptedServer(OK) as server:
-        upstream = HttpUpstream(server.url, headers={"Authorization": "Bearer k", "Editor-Version": "1"})
+        upstream = client(server.url, headers={"Authorization": "Bearer k", "Editor-Version": "1"})
         assert await post(upstream, b'{"a":1}', **{"editor-version": "2", "X-Initiator": "agent"}) == b"{}"
         await upstream.close()
     request = server.requests[0]
@@ -94,9 +97,9 @@ async def test_a_request_carries_constant_headers_and_its_own_which_win() -> Non
     assert (request.method, request.body) == ("POST", b'{"a":1}')
 
 
-async def test_a_fetch_carries_headers_of_its_own_too() -> None:
+async def test_a_fetch_carries_headers_of_its_own_too(client: Client) -> None:
     async with ScriptedServer(OK) as server:
-        upstream = HttpUpstream(server.url, headers={"editor-version": "1"})
+        upstream = client(server.url, headers={"editor-version": "1"})
         async with upstream.get("/models", {"Authorization": "Bearer k"}) as answer:
             assert await answer.body(100) == b"{}"
         await upstream.close()
@@ -104,28 +107,38 @@ async def test_a_fetch_carries_headers_of_its_own_too() -> None:
     assert (sent["authorization"], sent["editor-version"]) == ("Bearer k", "1")
 
 
-async def test_a_name_and_password_in_the_base_url_become_a_header_and_leave_the_url() -> None:
+async def test_a_name_and_password_in_the_base_url_become_a_header_and_leave_the_url(client: Client) -> None:
     async with ScriptedServer(OK) as server:
-        upstream = HttpUpstream(server.url.replace("//", "//me:p%40ss@"))
+        upstream = client(server.url.replace("//", "//me:p%40ss@"))
         assert await post(upstream) == b"{}"
         await upstream.close()
     assert server.requests[0].headers["authorization"] == "Basic bWU6cEBzcw=="
     assert upstream.base_url == server.url
 
 
-async def test_a_large_body_arrives_whole() -> None:
+@pytest.mark.parametrize("text", ["a\r\nb: c", "a\n", "a\0"])
+async def test_a_header_cannot_smuggle_another(text: str, client: Client) -> None:
+    async with ScriptedServer(OK) as server:
+        upstream = client(server.url)
+        with pytest.raises(ValueError, match=r"line break|control character"):
+            await post(upstream, b"{}", **{"x-name": text})
+        await upstream.close()
+    assert server.requests == []
+
+
+async def test_a_large_body_arrives_whole(client: Client) -> None:
     body = b"x" * (LARGE_BODY + 12_345)
     async with ScriptedServer(OK, [Reset()], OK) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         assert await post(upstream, body) == b"{}"
         assert await post(upstream, body) == b"{}"
         await upstream.close()
     assert [request.body == body for request in server.requests] == [True, True, True]
 
 
-async def test_cookies_are_not_kept() -> None:
+async def test_cookies_are_not_kept(client: Client) -> None:
     async with ScriptedServer([Send(reply(b"{}", headers={"set-cookie": "a=b"}))]) as server:
-        upstream = HttpUpstream(f"http://localhost:{server.port}")
+        upstream = client(f"http://localhost:{server.port}")
         await post(upstream)
         await post(upstream)
         await upstream.close()
@@ -141,9 +154,9 @@ STATUSES = {
 
 
 @pytest.mark.parametrize("status", STATUSES.values(), ids=STATUSES.keys())
-async def test_status(status: str) -> None:
+async def test_status(status: str, client: Client) -> None:
     async with ScriptedServer([Send(reply(b"x", status, {"Retry-After": "7", "Location": "/y"}))]) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         async with upstream.post("/", b"{}", {}) as answer:
             assert answer.status == int(status[:3])
             assert answer.headers["retry-after"] == "7"
@@ -169,25 +182,25 @@ BODIES: dict[str, tuple[Sequence[Step], bytes]] = {
 
 
 @pytest.mark.parametrize(("script", "body"), BODIES.values(), ids=BODIES.keys())
-async def test_body(script: Sequence[Step], body: bytes) -> None:
+async def test_body(script: Sequence[Step], body: bytes, client: Client) -> None:
     async with ScriptedServer(script) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         assert await post(upstream) == body
         assert b"".join(await whole(upstream)) == body
         await upstream.close()
 
 
-async def test_a_chunk_is_given_as_soon_as_it_comes() -> None:
+async def test_a_chunk_is_given_as_soon_as_it_comes(client: Client) -> None:
     async with ScriptedServer([Send(stream_head()), Send(chunk(b"ab")), Stall()]) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         async with upstream.post("/", b"{}", {}) as answer:
             assert await anext(answer.chunks()) == b"ab"
         await upstream.close()
 
 
-async def test_a_read_that_was_given_up_can_be_taken_up_again() -> None:
+async def test_a_read_that_was_given_up_can_be_taken_up_again(client: Client) -> None:
     async with ScriptedServer([Send(stream_head()), Pause(0.15), Send(chunk(b"ab") + LAST_CHUNK)]) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         async with upstream.post("/", b"{}", {}) as answer:
             chunks = answer.chunks()
             with pytest.raises(TimeoutError):
@@ -197,29 +210,29 @@ async def test_a_read_that_was_given_up_can_be_taken_up_again() -> None:
         await upstream.close()
 
 
-async def test_characters_may_be_cut_anywhere() -> None:
+async def test_characters_may_be_cut_anywhere(client: Client) -> None:
     text = "data: é 日本語 😀\n\n".encode()
     async with ScriptedServer(stream(*(bytes([byte]) for byte in text))) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         assert b"".join(await whole(upstream)) == text
         await upstream.close()
 
 
-async def test_a_hundred_streams_at_once_each_get_their_own_text() -> None:
+async def test_a_hundred_streams_at_once_each_get_their_own_text(client: Client) -> None:
     def echo(request: Request) -> list[Step]:
         pauses = [step for part in range(5) for step in (Send(chunk(request.body + b"-%d " % part)), Pause(0.01))]
         return [Send(stream_head()), *pauses, Send(LAST_CHUNK)]
 
     async with ScriptedServer(echo) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         texts = await asyncio.gather(*(post(upstream, b"%d" % number) for number in range(100)))
         await upstream.close()
     assert texts == [b"".join(b"%d-%d " % (number, part) for part in range(5)) for number in range(100)]
 
 
-async def test_a_body_up_to_the_limit_is_given() -> None:
+async def test_a_body_up_to_the_limit_is_given(client: Client) -> None:
     async with ScriptedServer(stream(b"abc", b"def")) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         async with upstream.get("/") as answer:
             assert await answer.body(6) == b"abcdef"
         async with upstream.get("/") as answer:
@@ -239,18 +252,18 @@ REUSED: dict[str, Sequence[Step]] = {
 
 
 @pytest.mark.parametrize("script", REUSED.values(), ids=REUSED.keys())
-async def test_a_connection_is_used_again(script: Sequence[Step]) -> None:
+async def test_a_connection_is_used_again(script: Sequence[Step], client: Client) -> None:
     async with ScriptedServer(script) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         for _ in range(3):
             await whole(upstream)
         await upstream.close()
     assert [request.connection for request in server.requests] == [0, 0, 0]
 
 
-async def test_an_unread_whole_reply_leaves_the_connection_usable() -> None:
+async def test_an_unread_whole_reply_leaves_the_connection_usable(client: Client) -> None:
     async with ScriptedServer(OK) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         for _ in range(2):
             async with upstream.post("/", b"{}", {}) as answer:
                 assert answer.status == 200
@@ -262,29 +275,28 @@ DEAD: dict[str, Sequence[Step]] = {"closed": [Close()], "reset": [Reset()]}
 
 
 @pytest.mark.parametrize("script", DEAD.values(), ids=DEAD.keys())
-async def test_a_request_on_a_dead_pooled_connection_is_repeated_once(script: Sequence[Step]) -> None:
+async def test_a_request_on_a_dead_pooled_connection_is_repeated_once(script: Sequence[Step], client: Client) -> None:
     async with ScriptedServer(OK, script, OK, OK, script, OK) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         for body in (b"1", b"2", b"3", b"4"):
             assert await post(upstream, body) == b"{}"
         await upstream.close()
-    assert [(request.body, request.connection) for request in server.requests] == [
-        (b"1", 0),
-        (b"2", 0),
-        (b"2", 1),
-        (b"3", 2),
-        (b"4", 2),
-        (b"4", 3),
-    ]
+    assert [request.body for request in server.requests] == [b"1", b"2", b"2", b"3", b"4", b"4"]
+    connections = [request.connection for request in server.requests]
+    assert (connections[0], connections[3]) == (connections[1], connections[4])
+    assert connections[2] not in connections[:2]
+    assert connections[5] not in connections[:5]
 
 
 @pytest.mark.parametrize("script", DEAD.values(), ids=DEAD.keys())
-async def test_the_repeated_request_takes_a_new_connection_even_if_others_are_pooled(script: Sequence[Step]) -> None:
+async def test_the_repeated_request_takes_a_new_connection_even_if_others_are_pooled(
+    script: Sequence[Step], client: Client
+) -> None:
     def meeting(request: Request) -> Sequence[Step]:
         return [Pause(0.1), *OK] if len(server.requests) <= 3 else script if len(server.requests) == 4 else OK
 
     async with ScriptedServer(meeting) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         await asyncio.gather(*(post(upstream) for _ in range(3)))
         assert await post(upstream) == b"{}"
         await upstream.close()
@@ -292,9 +304,9 @@ async def test_the_repeated_request_takes_a_new_connection_even_if_others_are_po
 
 
 @pytest.mark.parametrize("script", DEAD.values(), ids=DEAD.keys())
-async def test_a_request_is_not_repeated_twice(script: Sequence[Step]) -> None:
+async def test_a_request_is_not_repeated_twice(script: Sequence[Step], client: Client) -> None:
     async with ScriptedServer(OK, script) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         await post(upstream)
         with pytest.raises(UpstreamBroke) as caught:
             await post(upstream)
@@ -311,9 +323,11 @@ NOT_REPEATED: dict[str, tuple[Sequence[Step], BreakKind]] = {
 
 
 @pytest.mark.parametrize(("script", "kind"), NOT_REPEATED.values(), ids=NOT_REPEATED.keys())
-async def test_a_request_on_a_pooled_connection_is_not_repeated(script: Sequence[Step], kind: BreakKind) -> None:
+async def test_a_request_on_a_pooled_connection_is_not_repeated(
+    script: Sequence[Step], kind: BreakKind, client: Client
+) -> None:
     async with ScriptedServer(OK, script, OK) as server:
-        upstream = HttpUpstream(server.url, timeouts=SHORT.get(kind, Timeouts()))
+        upstream = client(server.url, timeouts=SHORT.get(kind, Timeouts()))
         await post(upstream)
         with pytest.raises(UpstreamBroke) as caught:
             await post(upstream)
@@ -322,11 +336,11 @@ async def test_a_request_on_a_pooled_connection_is_not_repeated(script: Sequence
     assert len(server.requests) == 2
 
 
-async def test_an_idle_connection_that_was_reset_is_replaced_and_nothing_is_logged() -> None:
+async def test_an_idle_connection_that_was_reset_is_replaced_and_nothing_is_logged(client: Client) -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     async with ScriptedServer([*OK, Pause(0.02), Reset()]) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         await post(upstream)
         await asyncio.sleep(0.1)
         await post(upstream)
@@ -345,9 +359,9 @@ LEFT: dict[str, Sequence[Step]] = {
 
 
 @pytest.mark.parametrize("script", LEFT.values(), ids=LEFT.keys())
-async def test_leaving_a_reply_closes_its_connection(script: Sequence[Step]) -> None:
+async def test_leaving_a_reply_closes_its_connection(script: Sequence[Step], client: Client) -> None:
     async with ScriptedServer(script) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         async with upstream.post("/", b"{}", {}) as answer:
             assert answer.status == 200
         await server.until(lambda server: server.gone == [0])
@@ -358,9 +372,9 @@ CANCELLED: dict[str, Sequence[Step]] = {**LEFT, "before the headers": [Stall()]}
 
 
 @pytest.mark.parametrize("script", CANCELLED.values(), ids=CANCELLED.keys())
-async def test_cancelling_closes_the_connection(script: Sequence[Step]) -> None:
+async def test_cancelling_closes_the_connection(script: Sequence[Step], client: Client) -> None:
     async with ScriptedServer(script) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         task = asyncio.create_task(whole(upstream))
         await server.until(lambda server: len(server.requests) == 1)
         await asyncio.sleep(0.05)
@@ -371,9 +385,9 @@ async def test_cancelling_closes_the_connection(script: Sequence[Step]) -> None:
         await upstream.close()
 
 
-async def test_a_cancelled_request_is_not_sent_to_its_end() -> None:
+async def test_a_cancelled_request_is_not_sent_to_its_end(client: Client) -> None:
     async with ScriptedServer(OK, greeting=[Deaf(0.2)]) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         task = asyncio.create_task(post(upstream, b"x" * 2**25))
         await server.until(lambda server: server.connections == 1)
         await asyncio.sleep(0.05)
@@ -383,9 +397,9 @@ async def test_a_cancelled_request_is_not_sent_to_its_end() -> None:
     assert server.requests == []
 
 
-async def test_closing_the_upstream_ends_what_is_open() -> None:
+async def test_closing_the_upstream_ends_what_is_open(client: Client) -> None:
     async with ScriptedServer([Send(stream_head()), Stall()]) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         async with upstream.post("/", b"{}", {}) as answer:
             await upstream.close()
             with pytest.raises(UpstreamBroke, match="closed the stream early"):
@@ -430,10 +444,10 @@ STARTS: dict[str, tuple[Sequence[Step], BreakKind, str]] = {
 
 
 @pytest.mark.parametrize(("script", "kind", "message"), STARTS.values(), ids=STARTS.keys())
-async def test_no_reply(script: Sequence[Step], kind: BreakKind, message: str) -> None:
+async def test_no_reply(script: Sequence[Step], kind: BreakKind, message: str, client: Client) -> None:
     async with ScriptedServer(script) as server:
         url = f"{server.url}/v1?key=SECRET"
-        upstream = HttpUpstream(url, headers={"x-key": "SECRET"}, timeouts=SHORT.get(kind, Timeouts()))
+        upstream = client(url, headers={"x-key": "SECRET"}, timeouts=SHORT.get(kind, Timeouts()))
         with pytest.raises(UpstreamBroke) as caught:
             await post(upstream, b"SECRET")
         if kind == "first_byte_timeout":
@@ -445,10 +459,10 @@ async def test_no_reply(script: Sequence[Step], kind: BreakKind, message: str) -
     assert len(server.requests) == 1
 
 
-async def test_a_server_that_is_not_there_is_refused() -> None:
+async def test_a_server_that_is_not_there_is_refused(client: Client) -> None:
     async with ScriptedServer(OK) as server:
         pass
-    upstream = HttpUpstream(server.url)
+    upstream = client(server.url)
     with pytest.raises(UpstreamBroke) as caught:
         await post(upstream)
     await upstream.close()
@@ -456,8 +470,8 @@ async def test_a_server_that_is_not_there_is_refused() -> None:
     assert caught.value.message == f"cannot connect to 127.0.0.1:{server.port}: Connection refused"
 
 
-async def test_a_name_nobody_knows() -> None:
-    upstream = HttpUpstream("http://nowhere.invalid/v1")
+async def test_a_name_nobody_knows(client: Client) -> None:
+    upstream = client("http://nowhere.invalid/v1")
     with pytest.raises(UpstreamBroke) as caught:
         await post(upstream)
     await upstream.close()
@@ -465,9 +479,9 @@ async def test_a_name_nobody_knows() -> None:
     assert caught.value.message.startswith("cannot find nowhere.invalid:80: ")
 
 
-async def test_a_server_that_never_completes_tls_is_a_connect_timeout() -> None:
+async def test_a_server_that_never_completes_tls_is_a_connect_timeout(client: Client) -> None:
     async with ScriptedServer(OK, greeting=[Stall()]) as server:
-        upstream = HttpUpstream(server.url.replace("http:", "https:"), timeouts=SHORT["connect_timeout"])
+        upstream = client(server.url.replace("http:", "https:"), timeouts=SHORT["connect_timeout"])
         with pytest.raises(UpstreamBroke) as caught:
             await post(upstream)
         await server.until(lambda server: server.gone == [0])
@@ -529,10 +543,10 @@ ENDS: dict[str, tuple[Sequence[Step], BreakKind, str]] = {
 
 @pytest.mark.parametrize("slow", [False, True], ids=["a quick reader", "a slow reader"])
 @pytest.mark.parametrize(("script", "kind", "message"), ENDS.values(), ids=ENDS.keys())
-async def test_a_body_breaks(script: Sequence[Step], kind: BreakKind, message: str, slow: bool) -> None:
+async def test_a_body_breaks(script: Sequence[Step], kind: BreakKind, message: str, slow: bool, client: Client) -> None:
     """What came before the break is given, even where the reader was still busy when it broke."""
     async with ScriptedServer(script) as server:
-        upstream = HttpUpstream(server.url, timeouts=SHORT.get(kind, Timeouts()))
+        upstream = client(server.url, timeouts=SHORT.get(kind, Timeouts()))
         async with upstream.post("/", b"{}", {}) as answer:
             await asyncio.sleep(0.15 if slow else 0)
             chunks = answer.chunks()
@@ -545,9 +559,9 @@ async def test_a_body_breaks(script: Sequence[Step], kind: BreakKind, message: s
     assert (caught.value.kind, caught.value.message) == (kind, message.replace("PORT", str(server.port)))
 
 
-async def test_a_broken_body_stays_broken() -> None:
+async def test_a_broken_body_stays_broken(client: Client) -> None:
     async with ScriptedServer([Send(stream_head() + chunk(b"ab")), Close()]) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         async with upstream.post("/", b"{}", {}) as answer:
             assert await anext(answer.chunks()) == b"ab"
             for _ in range(2):
@@ -556,26 +570,26 @@ async def test_a_broken_body_stays_broken() -> None:
         await upstream.close()
 
 
-async def test_a_body_that_cannot_be_decompressed() -> None:
+async def test_a_body_that_cannot_be_decompressed(client: Client) -> None:
     async with ScriptedServer([Send(reply(b"no gzip", headers={"content-encoding": "gzip"}))]) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         with pytest.raises(UpstreamBroke, match="cannot be decompressed") as caught:
             await post(upstream)
         await upstream.close()
     assert caught.value.kind == "protocol"
 
 
-async def test_a_stream_may_last_longer_than_the_silence_limit_while_it_flows() -> None:
+async def test_a_stream_may_last_longer_than_the_silence_limit_while_it_flows(client: Client) -> None:
     trickle = [step for _ in range(6) for step in (Send(chunk(b"x")), Pause(0.1))]
     async with ScriptedServer([Send(stream_head()), *trickle, Send(LAST_CHUNK)]) as server:
-        upstream = HttpUpstream(server.url, timeouts=Timeouts(silence=0.45))
+        upstream = client(server.url, timeouts=Timeouts(silence=0.45))
         assert b"".join(await whole(upstream)) == b"xxxxxx"
         await upstream.close()
 
 
-async def test_a_slow_reader_is_not_taken_for_a_silent_server() -> None:
+async def test_a_slow_reader_is_not_taken_for_a_silent_server(client: Client) -> None:
     async with ScriptedServer([Send(stream_head() + chunk(b"ab")), Pause(0.35), Send(LAST_CHUNK)]) as server:
-        upstream = HttpUpstream(server.url, timeouts=Timeouts(silence=0.25))
+        upstream = client(server.url, timeouts=Timeouts(silence=0.25))
         async with upstream.post("/", b"{}", {}) as answer:
             assert await anext(answer.chunks()) == b"ab"
             await asyncio.sleep(0.3)
@@ -583,9 +597,9 @@ async def test_a_slow_reader_is_not_taken_for_a_silent_server() -> None:
         await upstream.close()
 
 
-async def test_a_limit_of_zero_is_none() -> None:
+async def test_a_limit_of_zero_is_none(client: Client) -> None:
     async with ScriptedServer([Pause(0.1), Send(stream_head()), Pause(0.1), Send(LAST_CHUNK)]) as server:
-        upstream = HttpUpstream(server.url, timeouts=Timeouts(0, 0, 0))
+        upstream = client(server.url, timeouts=Timeouts(0, 0, 0))
         assert await whole(upstream) == []
         await upstream.close()
 
@@ -633,16 +647,30 @@ def tls(tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_a_certificate_in_the_given_file_is_trusted(tls: ssl.SSLContext, certificate: Path) -> None:
+async def test_a_certificate_in_the_given_file_is_trusted(
+    tls: ssl.SSLContext, certificate: Path, client: Client
+) -> None:
     async with ScriptedServer([Send(stream_head() + chunk(b"ab")), Stall()], tls=tls) as server:
-        upstream = HttpUpstream(server.url, ssl_cert_file=str(certificate))
+        upstream = client(server.url, ssl_cert_file=str(certificate))
         async with upstream.post("/", b"{}", {}) as answer:
             assert await anext(answer.chunks()) == b"ab"
         await server.until(lambda server: server.gone == [0])
         await upstream.close()
 
 
-async def test_leaving_a_reply_does_not_wait_for_the_servers_goodbye(tls: ssl.SSLContext, certificate: Path) -> None:
+async def test_a_large_body_arrives_whole_over_tls(tls: ssl.SSLContext, certificate: Path, client: Client) -> None:
+    body = bytes(range(256)) * (4 * LARGE_BODY // 256)
+    async with ScriptedServer(OK, tls=tls) as server:
+        upstream = client(server.url, ssl_cert_file=str(certificate))
+        for _ in range(2):
+            assert await post(upstream, body) == b"{}"
+        await upstream.close()
+    assert [(request.body == body, request.connection) for request in server.requests] == [(True, 0), (True, 0)]
+
+
+async def test_leaving_a_reply_does_not_wait_for_the_servers_goodbye(
+    tls: ssl.SSLContext, certificate: Path, client: Client
+) -> None:
     """TLS asks both sides to say goodbye before the connection closes. A server that is stuck does not."""
 
     def serve_and_never_say_goodbye(listener: socket.socket) -> bytes:
@@ -657,7 +685,7 @@ async def test_leaving_a_reply_does_not_wait_for_the_servers_goodbye(tls: ssl.SS
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         served = asyncio.create_task(asyncio.to_thread(serve_and_never_say_goodbye, listener))
-        upstream = HttpUpstream(f"https://127.0.0.1:{listener.getsockname()[1]}", ssl_cert_file=str(certificate))
+        upstream = client(f"https://127.0.0.1:{listener.getsockname()[1]}", ssl_cert_file=str(certificate))
         async with upstream.post("/", b"{}", {}) as answer:
             assert await anext(answer.chunks()) == b"ab"
         assert await served == b""
@@ -665,18 +693,18 @@ async def test_leaving_a_reply_does_not_wait_for_the_servers_goodbye(tls: ssl.SS
 
 
 async def test_a_certificate_in_the_environments_file_is_trusted(
-    tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     async with ScriptedServer(OK, tls=tls) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         assert await post(upstream) == b"{}"
         await upstream.close()
 
 
-async def test_an_unknown_certificate_is_not_trusted(tls: ssl.SSLContext) -> None:
+async def test_an_unknown_certificate_is_not_trusted(tls: ssl.SSLContext, client: Client) -> None:
     async with ScriptedServer(OK, tls=tls) as server:
-        upstream = HttpUpstream(server.url)
+        upstream = client(server.url)
         with pytest.raises(UpstreamBroke, match=r"self-signed certificate.*SSL_CERT_FILE") as caught:
             await post(upstream)
         await upstream.close()
@@ -684,9 +712,9 @@ async def test_an_unknown_certificate_is_not_trusted(tls: ssl.SSLContext) -> Non
     assert caught.value.message.startswith(f"no secure connection to 127.0.0.1:{server.port}: ")
 
 
-async def test_a_server_without_tls_is_told_apart() -> None:
+async def test_a_server_without_tls_is_told_apart(client: Client) -> None:
     async with ScriptedServer(OK, greeting=[Send(reply(b"no TLS here", "400 Bad Request")), Stall()]) as server:
-        upstream = HttpUpstream(server.url.replace("http:", "https:"))
+        upstream = client(server.url.replace("http:", "https:"))
         with pytest.raises(UpstreamBroke, match="wrong version number") as caught:
             await post(upstream)
         await upstream.close()
@@ -715,10 +743,12 @@ async def test_an_outside_host_is_reached_through_the_proxy(environment: pytest.
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_this_machine_is_never_reached_through_a_proxy(host: str, environment: pytest.MonkeyPatch) -> None:
+async def test_this_machine_is_never_reached_through_a_proxy(
+    host: str, environment: pytest.MonkeyPatch, client: Client
+) -> None:
     environment.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     async with ScriptedServer(OK) as server:
-        upstream = HttpUpstream(f"http://{host}:{server.port}")
+        upstream = client(f"http://{host}:{server.port}")
         assert await post(upstream) == b"{}"
         await upstream.close()
 
@@ -746,11 +776,13 @@ def test_which_hosts_are_reached_through_the_proxy(netloc: str, proxied: bool, e
     assert proxy_for(urlsplit(f"http://me:pass@{netloc}/v1")) == ("http://proxy.test:3128" if proxied else None)
 
 
-async def test_a_host_in_no_proxy_is_not_reached_through_the_proxy(environment: pytest.MonkeyPatch) -> None:
+async def test_a_host_in_no_proxy_is_not_reached_through_the_proxy(
+    environment: pytest.MonkeyPatch, client: Client
+) -> None:
     async with ScriptedServer(OK) as server:
         environment.setenv("HTTP_PROXY", server.url)
         environment.setenv("NO_PROXY", "example.test,.invalid")
-        upstream = HttpUpstream("http://backend.invalid/v1")
+        upstream = client("http://backend.invalid/v1")
         with pytest.raises(UpstreamBroke, match="cannot find"):
             await post(upstream)
         await upstream.close()
@@ -786,20 +818,20 @@ async def test_a_proxy_that_refuses_is_told(environment: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("url", ["", "localhost:4000/v1", "ftp://host/v1", "http://", "http://host:port/v1"])
-def test_a_base_url_that_leads_nowhere_is_refused(url: str) -> None:
+def test_a_base_url_that_leads_nowhere_is_refused(url: str, client: Client) -> None:
     with pytest.raises(ValueError, match=r"base URL|[Pp]ort"):
-        HttpUpstream(url)
+        client(url)
 
 
-def test_a_certificate_file_that_is_missing_is_refused(tmp_path: Path) -> None:
+def test_a_certificate_file_that_is_missing_is_refused(tmp_path: Path, client: Client) -> None:
     with pytest.raises(ValueError, match=r"SSL_CERT_FILE: cannot read .*none\.pem: No such file"):
-        HttpUpstream("https://backend.invalid", ssl_cert_file=str(tmp_path / "none.pem"))
+        client("https://backend.invalid", ssl_cert_file=str(tmp_path / "none.pem"))
 
 
-def test_a_certificate_file_without_a_certificate_is_refused(tmp_path: Path) -> None:
+def test_a_certificate_file_without_a_certificate_is_refused(tmp_path: Path, client: Client) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
     with pytest.raises(ValueError, match=r"SSL_CERT_FILE: cannot read .*empty\.pem: no certificate"):
-        HttpUpstream("https://backend.invalid", ssl_cert_file=str(tmp_path / "empty.pem"))
+        client("https://backend.invalid", ssl_cert_file=str(tmp_path / "empty.pem"))
 
 
 def test_a_proxy_of_another_kind_is_refused(environment: pytest.MonkeyPatch) -> None:

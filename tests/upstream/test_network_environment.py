@@ -12,10 +12,12 @@ import pytest
 
 from anthropic_proxy.errors import UpstreamBroke
 from anthropic_proxy.server.process import listen
+from anthropic_proxy.upstream.base import Upstream
 from anthropic_proxy.upstream.http import HttpUpstream
 from anthropic_proxy.upstream.outbound import is_loopback, proxy_for, trusting
 from tests.certificates import AUTHORITY, CERTIFICATE, KEY
 from tests.scripted import ScriptedServer, Send, reply
+from tests.upstream.clients import Client
 
 OK = [Send(reply(b"{}"))]
 
@@ -25,7 +27,7 @@ DEAD = "http://127.0.0.1:9"
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
-async def get(upstream: HttpUpstream) -> bytes:
+async def get(upstream: Upstream) -> bytes:
     """The body of what it answers, and the end of its connections."""
     try:
         async with upstream.get("/models") as answer:
@@ -131,22 +133,24 @@ LISTENERS = [
 
 @pytest.mark.parametrize(("host", "name"), LISTENERS)
 async def test_a_backend_on_this_machine_is_reached_past_a_dead_proxy(
-    host: str, name: str, environment: pytest.MonkeyPatch
+    host: str, name: str, environment: pytest.MonkeyPatch, client: Client
 ) -> None:
     for variable in VARIABLES[:3]:
         environment.setenv(variable.upper(), DEAD)
     async with ScriptedServer(OK, host=host) as server:
-        assert await get(HttpUpstream(f"http://{name}:{server.port}/v1")) == b"{}"
+        assert await get(client(f"http://{name}:{server.port}/v1")) == b"{}"
 
 
-async def test_the_proxy_is_reached_at_every_address_of_localhost(environment: pytest.MonkeyPatch) -> None:
+async def test_the_proxy_is_reached_at_every_address_of_localhost(
+    environment: pytest.MonkeyPatch, client: Client
+) -> None:
     sockets = listen("localhost", 0)
     assert {bound.getsockname()[0] for bound in sockets} == LOCALHOST
     port = sockets[0].getsockname()[1]
     servers = [await asyncio.start_server(_say_ok, sock=bound) for bound in sockets]
     for name in LOCALHOST:
         host = f"[{name}]" if ":" in str(name) else name
-        assert await get(HttpUpstream(f"http://{host}:{port}/v1")) == b"{}"
+        assert await get(client(f"http://{host}:{port}/v1")) == b"{}"
     for server in servers:
         server.close()
 
@@ -180,45 +184,45 @@ def authority(tmp_path: Path) -> str:
 
 
 async def test_a_private_authority_is_not_trusted_by_itself(
-    tls: ssl.SSLContext, environment: pytest.MonkeyPatch
+    tls: ssl.SSLContext, environment: pytest.MonkeyPatch, client: Client
 ) -> None:
     async with ScriptedServer(OK, tls=tls) as server:
         with pytest.raises(UpstreamBroke, match=r"unable to get local issuer certificate.*SSL_CERT_FILE") as caught:
-            await get(HttpUpstream(server.url))
+            await get(client(server.url))
     assert caught.value.kind == "tls"
 
 
 async def test_a_private_authority_is_trusted_by_setting(
-    tls: ssl.SSLContext, authority: str, environment: pytest.MonkeyPatch
+    tls: ssl.SSLContext, authority: str, environment: pytest.MonkeyPatch, client: Client
 ) -> None:
     async with ScriptedServer(OK, tls=tls) as server:
-        assert await get(HttpUpstream(server.url, ssl_cert_file=authority)) == b"{}"
+        assert await get(client(server.url, ssl_cert_file=authority)) == b"{}"
 
 
 async def test_a_private_authority_is_trusted_by_the_environments_file(
-    tls: ssl.SSLContext, authority: str, environment: pytest.MonkeyPatch
+    tls: ssl.SSLContext, authority: str, environment: pytest.MonkeyPatch, client: Client
 ) -> None:
     environment.setenv("SSL_CERT_FILE", authority)
     async with ScriptedServer(OK, tls=tls) as server:
-        assert await get(HttpUpstream(server.url)) == b"{}"
+        assert await get(client(server.url)) == b"{}"
 
 
 async def test_a_private_authority_is_trusted_by_the_systems_folder(
-    tls: ssl.SSLContext, tmp_path: Path, environment: pytest.MonkeyPatch
+    tls: ssl.SSLContext, tmp_path: Path, environment: pytest.MonkeyPatch, client: Client
 ) -> None:
     """OpenSSL finds an authority in a folder by the hash of its name, which is how systems keep them."""
     (tmp_path / "c511b285.0").write_text(AUTHORITY)
     environment.setenv("SSL_CERT_DIR", str(tmp_path))
     async with ScriptedServer(OK, tls=tls) as server:
-        assert await get(HttpUpstream(server.url)) == b"{}"
+        assert await get(client(server.url)) == b"{}"
 
 
 async def test_an_authority_does_not_stand_in_for_a_name(
-    tls: ssl.SSLContext, authority: str, environment: pytest.MonkeyPatch
+    tls: ssl.SSLContext, authority: str, environment: pytest.MonkeyPatch, client: Client
 ) -> None:
     async with ScriptedServer(OK, tls=tls, host="127.0.0.2") as server:
         with pytest.raises(UpstreamBroke, match="IP address mismatch"):
-            await get(HttpUpstream(server.url, ssl_cert_file=authority))
+            await get(client(server.url, ssl_cert_file=authority))
 
 
 SYSTEM = ssl.get_default_verify_paths().openssl_cafile

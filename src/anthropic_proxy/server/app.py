@@ -23,7 +23,7 @@ from anthropic_proxy.server.openapi import describe
 from anthropic_proxy.server.record_folder import RecordFolder
 from anthropic_proxy.server.recorder import Keep, Recorder, log_prompts
 from anthropic_proxy.upstream.base import Timeouts, Upstream
-from anthropic_proxy.upstream.http import HttpUpstream
+from anthropic_proxy.upstream.choice import connect
 from anthropic_proxy.upstream.recording import Recording
 
 NO_TELEMETRY: Any = {
@@ -37,13 +37,10 @@ NO_TELEMETRY: Any = {
 whatever OpenTelemetry is set up in the process. Older ones ignore it."""
 
 
-def http_upstream(settings: Settings) -> HttpUpstream:
+def http_upstream(settings: Settings) -> Upstream:
     """The way to the backend. Raises ValueError for certificates or a proxy that cannot be used."""
-    return HttpUpstream(
-        settings.openai_api_base,
-        timeouts=Timeouts(settings.connect_timeout, settings.first_byte_timeout, settings.silence_timeout),
-        ssl_cert_file=settings.ssl_cert_file,
-    )
+    timeouts = Timeouts(settings.connect_timeout, settings.first_byte_timeout, settings.silence_timeout)
+    return connect(settings.openai_api_base, settings.upstream_client, timeouts, settings.ssl_cert_file)
 
 
 def create_app(

@@ -1,4 +1,4 @@
-"""HttpUpstream: a backend over HTTP. The one import of the HTTP client."""
+"""HttpUpstream: a backend over HTTP, with or without a proxy between. The one import of aiohttp."""
 
 import asyncio
 import io
@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self, cast
-from urllib.parse import urlsplit
+from typing import Any, Self, cast
 from weakref import WeakSet
 
 import aiohttp
@@ -16,19 +15,12 @@ from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from anthropic_proxy.errors import BreakKind, UpstreamBroke
 from anthropic_proxy.upstream.base import Reply, Timeouts
-from anthropic_proxy.upstream.outbound import address_of, basic_auth, os_reason, proxy_for, trusting
+from anthropic_proxy.upstream.breaks import MALFORMED_BODY, UNREADABLE_BODY, Peer
+from anthropic_proxy.upstream.limits import KEEP_ALIVE, LARGE_BODY, LONGEST_HEADER, MOST_HEADERS
+from anthropic_proxy.upstream.outbound import address_of, os_reason, proxy_for, trusting
+from anthropic_proxy.upstream.site import Site, lower
 
 _DEFAULT_TIMEOUTS = Timeouts()
-
-KEEP_ALIVE = 15
-"""Seconds that an idle connection is kept. Most servers keep theirs longer (nginx: 75), so we close first. Those
-that close sooner (uvicorn: 5) are noticed, and where both sides meet half-way, `_send` tries again."""
-
-LONGEST_HEADER = 2**16
-"""Bytes. Cookies and content policies of large gateways outgrow the client's own 8 KiB."""
-
-LARGE_BODY = 2**20
-"""Bytes. A longer request is handed over as a file, which the client writes in portions."""
 
 START_BREAKS: tuple[tuple[type[Exception], BreakKind], ...] = (
     (aiohttp.ConnectionTimeoutError, "connect_timeout"),
@@ -41,37 +33,6 @@ START_BREAKS: tuple[tuple[type[Exception], BreakKind], ...] = (
     (aiohttp.ClientError, "protocol"),
 )
 """What an exception means before the reply's headers are there. The first that fits counts."""
-
-MESSAGES: dict[BreakKind, str] = {
-    "refused": "cannot connect to {peer}: {reason}",
-    "dns": "cannot find {peer}: {reason}; is OPENAI_API_BASE right?",
-    "tls": "no secure connection to {peer}: {reason}; name your own certificate authority in SSL_CERT_FILE",
-    "connect_timeout": "no connection to {peer} within {timeouts.connect:g} s (setting CONNECT_TIMEOUT)",
-    "first_byte_timeout": "{peer} did not begin its answer in {timeouts.first_byte:g} s (setting FIRST_BYTE_TIMEOUT)",
-    "silence_timeout": "{peer} fell silent in mid-reply for {timeouts.silence:g} s (setting SILENCE_TIMEOUT)",
-    "reset": "{peer} closed the connection without an answer",
-    "closed_early": "the upstream closed the stream early ({peer})",
-    "protocol": "{peer} sent what is not proper HTTP: {reason}",
-    "too_large": "the reply of {peer} is longer than {reason} bytes",
-}
-"""What the client is told. Nothing in here can hold a key: no URL, no header, no body."""
-
-
-class _Peer(NamedTuple):
-    """Whom we talk to, for messages."""
-
-    address: str
-    """`host:port`."""
-    timeouts: Timeouts
-
-    def broke(self, kind: BreakKind, reason: str = "", address: str = "") -> UpstreamBroke:
-        message = MESSAGES[kind].format(peer=address or self.address, reason=reason, timeouts=self.timeouts)
-        return UpstreamBroke(message, kind=kind)
-
-    def did_not_answer(self, error: Exception) -> UpstreamBroke:
-        """The error for what the client raised before the reply's headers."""
-        kind = next(kind for type_, kind in START_BREAKS if isinstance(error, type_))
-        return self.broke(kind, *_reason(error))
 
 
 class HttpUpstream:
@@ -94,24 +55,17 @@ class HttpUpstream:
         timeouts: Timeouts = _DEFAULT_TIMEOUTS,
         ssl_cert_file: str | None = None,
     ) -> None:
-        url = urlsplit(base_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ValueError("base URL: expected http://host… or https://host…")
-        netloc = url.netloc.rpartition("@")[2]
-        self.base_url = url._replace(netloc=netloc).geturl()
-        self._prefix = f"{url.scheme}://{netloc}{url.path.rstrip('/')}"
-        self._query = url.query
-        self._headers = {**basic_auth(url), **_lower(headers)}
-        self._peer = _Peer(address_of(url.hostname, url.port or (443 if url.scheme == "https" else 80)), timeouts)
-        self._tls = trusting(ssl_cert_file) if url.scheme == "https" else True
-        self._proxy = proxy_for(url)
+        self._site = site = Site(base_url, headers)
+        self.base_url = site.base_url
+        self._peer = Peer(site.address, timeouts)
+        self._tls = trusting(ssl_cert_file) if site.secure else True
+        self._proxy = proxy_for(site.url)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     @asynccontextmanager
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[Reply]:
-        """Send JSON. No compression is asked for, as it would hold a stream's events back."""
-        defaults = {"content-type": "application/json", "accept-encoding": "identity"}
-        reply = await self._send("POST", path, {**defaults, **self._headers, **_lower(headers)}, body)
+        """Send JSON."""
+        reply = await self._send("POST", path, self._site.post_headers(headers), body)
         try:
             yield reply
         finally:
@@ -120,8 +74,7 @@ class HttpUpstream:
     @asynccontextmanager
     async def get(self, path: str, headers: Mapping[str, str] = {}) -> AsyncIterator[Reply]:
         """Fetch what is at the path."""
-        defaults = {"accept-encoding": "gzip, deflate"}
-        reply = await self._send("GET", path, {**defaults, **self._headers, **_lower(headers)}, None)
+        reply = await self._send("GET", path, self._site.get_headers(headers), None)
         try:
             yield reply
         finally:
@@ -148,7 +101,7 @@ class HttpUpstream:
             async with asyncio.timeout(self._peer.timeouts.first_byte or None):
                 response = await self._session(fresh).request(
                     method,
-                    self._url(path),
+                    self._site.origin + self._site.target(path),
                     headers=headers,
                     data=io.BytesIO(body) if body is not None and len(body) > LARGE_BODY else body,
                     allow_redirects=False,
@@ -156,16 +109,11 @@ class HttpUpstream:
             return _HttpReply(response, lease, self._peer)
         except (aiohttp.ClientError, TimeoutError) as error:
             if fresh or not lease.reused or not _died_without_a_word(error):
-                raise self._peer.did_not_answer(error) from error
+                raise _did_not_answer(self._peer, error) from error
         finally:
             if response is None:
                 lease.abort()
         return await self._send(method, path, headers, body, fresh=True)
-
-    def _url(self, path: str) -> str:
-        path, _, query = path.lstrip("/").partition("?")
-        query = "&".join(part for part in (self._query, query) if part)
-        return f"{self._prefix}/{path}?{query}" if query else f"{self._prefix}/{path}"
 
     def _session(self, fresh: bool) -> aiohttp.ClientSession:
         """The pool, or a session that has none and opens a connection for every request."""
@@ -178,6 +126,7 @@ class HttpUpstream:
                 proxy=self._proxy,
                 max_line_size=LONGEST_HEADER,
                 max_field_size=LONGEST_HEADER,
+                max_headers=MOST_HEADERS,
             )
         return self._sessions[fresh]
 
@@ -185,9 +134,9 @@ class HttpUpstream:
 class _HttpReply:
     """A reply whose headers are there. It iterates over its body, one item a read."""
 
-    def __init__(self, response: aiohttp.ClientResponse, lease: "_Lease", peer: _Peer) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, lease: "_Lease", peer: Peer) -> None:
         self.status = response.status
-        self.headers = _lower(response.headers)
+        self.headers = lower(response.headers)
         self._response = response
         self._content = response.content
         self._lease = lease
@@ -254,7 +203,7 @@ class _HttpReply:
 
     def _broke_off(self, error: Exception) -> UpstreamBroke:
         if isinstance(error.__cause__, ContentEncodingError):
-            return self._peer.broke("protocol", "the body cannot be decompressed")
+            return self._peer.broke("protocol", UNREADABLE_BODY)
         return self._peer.broke("closed_early")
 
     def _on_alarm(self) -> None:
@@ -275,9 +224,7 @@ class _HttpReply:
         self._was_reset = self._ends_by_close and closed.exception() is not None
         if not self._content.is_eof() and self._content.exception() is None:
             malformed = isinstance(self._lease.failure(), HttpProcessingError)
-            broke = (
-                self._peer.broke("protocol", "the body is malformed") if malformed else self._peer.broke("closed_early")
-            )
+            broke = self._peer.broke("protocol", MALFORMED_BODY) if malformed else self._peer.broke("closed_early")
             self._content.set_exception(broke)
 
 
@@ -334,6 +281,12 @@ def _look_at(closed: "asyncio.Future[None]") -> None:
     closed.exception()
 
 
+def _did_not_answer(peer: Peer, error: Exception) -> UpstreamBroke:
+    """The error for what the client raised before the reply's headers."""
+    kind = next(kind for type_, kind in START_BREAKS if isinstance(error, type_))
+    return peer.broke(kind, *_reason(error))
+
+
 def _died_without_a_word(error: Exception) -> bool:
     """Whether a pooled connection was dead before any of the reply came.
 
@@ -355,7 +308,3 @@ def _reason(error: Exception) -> tuple[str, str]:
     if isinstance(error, aiohttp.ClientResponseError):
         return error.message.partition("\n")[0].rstrip(":"), ""
     return type(error).__name__, ""
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
