@@ -1,12 +1,14 @@
 """Reading chunks: what fits is kept, what surprises reads as absent."""
 
+import json
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anthropic_proxy.wire.chat import ChatChunk, Choice, Delta, chat_chunk, lenient_chunk
+from anthropic_proxy.wire.chat import ChatChunk, Choice, Delta, _TextDelta, chat_chunk, lenient_chunk, text_alone
 from anthropic_proxy.wire.json import InvalidJson, dumps
 
 CHUNKS = {
@@ -87,3 +89,48 @@ CHUNK = objects(id=st.text(), choices=st.lists(CHOICE | LEAF), usage=LEAF, unkno
 @given(CHUNK)
 def test_the_quick_way_and_the_lenient_way_agree(value: dict[str, Any]) -> None:
     assert chat_chunk(dumps(value)) == lenient_chunk(value)
+
+
+TEXTS_ALONE = {
+    "a regular chunk": (
+        {"id": "c", "choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}], "usage": None},
+        "x",
+    ),
+    "fields without a value": (
+        {"choices": [{"delta": {"content": "x", "role": "assistant", "tool_calls": None}}]},
+        "x",
+    ),
+    "no text": ({"choices": [{"delta": {"content": ""}}]}, ""),
+    "the end": ({"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]}, ""),
+    "reasoning beside it": ({"choices": [{"delta": {"content": "x", "reasoning": "y"}}]}, ""),
+    "a call beside it": ({"choices": [{"delta": {"content": "x", "tool_calls": [{}]}}]}, ""),
+    "token counts": ({"choices": [{"delta": {"content": "x"}}], "usage": {"prompt_tokens": 1}}, ""),
+    "an error": ({"choices": [{"delta": {"content": "x"}}], "error": {"message": "m"}}, ""),
+    "two choices": ({"choices": [{"delta": {"content": "x"}}, {"delta": {"content": "y"}}]}, ""),
+    "no choice": ({"choices": []}, ""),
+    "parts": ({"choices": [{"delta": {"content": [{"type": "text", "text": "x"}]}}]}, ""),
+    "half a surrogate pair": ({"choices": [{"delta": {"content": "\ud83d"}}]}, ""),
+}
+
+
+@pytest.mark.parametrize(("value", "text"), TEXTS_ALONE.values(), ids=TEXTS_ALONE.keys())
+def test_text_alone(value: dict[str, Any], text: str) -> None:
+    assert text_alone(json.dumps(value).encode()) == text
+
+
+@pytest.mark.parametrize("data", NO_CHUNKS.values(), ids=NO_CHUNKS.keys())
+def test_what_is_no_object_has_no_text(data: bytes) -> None:
+    assert text_alone(data) == ""
+
+
+def test_text_is_alone_where_no_field_that_anyone_reads_has_a_value() -> None:
+    assert _TextDelta.__struct_fields__ == Delta.__struct_fields__
+
+
+@given(CHUNK)
+def test_text_that_is_alone_is_all_there_is(value: dict[str, Any]) -> None:
+    text = text_alone(dumps(value))
+    if text:
+        chunk = chat_chunk(dumps(value))
+        assert (chunk.usage, chunk.error) == (None, None)
+        assert chunk.choices == [Choice(index=value["choices"][0].get("index"), delta=Delta(content=text), message=ANY)]

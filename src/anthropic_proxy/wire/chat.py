@@ -2,7 +2,8 @@
 
 What we send is plain JSON. What we read is decoded into structs that hold just the fields a reader
 uses, since a stream brings one chunk for every few characters. Only the skeleton is typed; the
-leaves are `object`, for backends put anything there, and the reader looks before it believes.
+leaves are `object`, for backends put anything there, and the reader looks before it believes. They hold
+JSON, in which nothing can hold itself, and so are none of the garbage collector's business.
 """
 
 from typing import Any, TypeAlias
@@ -21,7 +22,7 @@ ChatRequest: TypeAlias = dict[str, Any]
 """The body of `POST /chat/completions`."""
 
 
-class Delta(msgspec.Struct):
+class Delta(msgspec.Struct, gc=False):
     """What one chunk adds to a choice; in a whole reply, the message."""
 
     content: object = None
@@ -39,7 +40,7 @@ class Delta(msgspec.Struct):
     provider_specific_fields: object = None
 
 
-class Choice(msgspec.Struct):
+class Choice(msgspec.Struct, gc=False):
     """One alternative of a reply. Streams carry `delta`, whole replies `message`."""
 
     index: object = None
@@ -56,7 +57,7 @@ class Choice(msgspec.Struct):
     text: object = None
 
 
-class ChatChunk(msgspec.Struct):
+class ChatChunk(msgspec.Struct, gc=False):
     """One `data:` line of a stream, or a whole reply: the two differ in `delta` and `message`."""
 
     id: object = None
@@ -73,7 +74,7 @@ class ChatChunk(msgspec.Struct):
     """Beside a `message` without an `error` round it: old vLLM, gateways."""
 
 
-_chunk_decoder = msgspec.json.Decoder(ChatChunk)
+_decode_chunk = msgspec.json.Decoder(ChatChunk).decode
 
 
 def chat_chunk(data: bytes) -> ChatChunk:
@@ -83,7 +84,7 @@ def chat_chunk(data: bytes) -> ChatChunk:
     absent. Raises InvalidJson where `data` is no JSON object.
     """
     try:
-        return _chunk_decoder.decode(data)
+        return _decode_chunk(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return lenient_chunk(loads(data, keep_surrogates=True))
 
@@ -118,3 +119,52 @@ def _delta(value: object) -> Delta | None:
 _DELTA_FIELDS = Delta.__struct_fields__
 _CHOICE_FIELDS = tuple(name for name in Choice.__struct_fields__ if name not in ("delta", "message"))
 _CHUNK_FIELDS = tuple(name for name in ChatChunk.__struct_fields__ if name != "choices")
+
+
+# --- Chunks of text alone
+
+
+class _TextDelta(msgspec.Struct, gc=False):
+    """A Delta that brings text and nothing else."""
+
+    content: str
+    refusal: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    reasoning_text: None = None
+    reasoning_details: None = None
+    reasoning_opaque: None = None
+    thinking_blocks: None = None
+    tool_calls: None = None
+    function_call: None = None
+    annotations: None = None
+    extra_content: None = None
+    provider_specific_fields: None = None
+
+
+class _TextChoice(msgspec.Struct, gc=False):
+    delta: _TextDelta
+    finish_reason: None = None
+    usage: None = None
+    error: None = None
+
+
+class _TextChunk(msgspec.Struct, gc=False):
+    choices: tuple[_TextChoice]
+    usage: None = None
+    error: None = None
+
+
+_decode_text = msgspec.json.Decoder(_TextChunk).decode
+
+
+def text_alone(data: bytes) -> str:
+    """Fast path: the text of a chunk that holds text and nothing else, as nearly all do. Empty for any other.
+
+    To decode it so and to know it for what it is takes 0.4 us, a ChatChunk and a look at all it holds 1.3. For any
+    other chunk it costs 1 us more, so it is for those who have reason to expect text.
+    """
+    try:
+        return _decode_text(data).choices[0].delta.content
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""

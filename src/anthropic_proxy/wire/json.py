@@ -6,6 +6,9 @@ from typing import Any
 import msgspec
 
 _encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+"""`dumps` for where that is called for every few characters of a reply. Raises UnicodeEncodeError for halves of
+surrogate pairs, which `dumps` replaces."""
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 

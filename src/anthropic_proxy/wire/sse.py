@@ -6,7 +6,7 @@ Framing is done on bytes, so that a read which ends inside a character harms not
 from itertools import takewhile
 
 from anthropic_proxy.wire.anthropic import StreamEvent
-from anthropic_proxy.wire.json import InvalidJson, dumps, loads
+from anthropic_proxy.wire.json import InvalidJson, dumps, encode, loads
 
 DONE = b"[DONE]"
 """The payload with which Chat Completions ends a stream."""
@@ -177,4 +177,7 @@ def encode_events(events: list[StreamEvent]) -> bytes:
     Splicing only a delta's text into a prepared line was measured (2026-11-25, msgspec 0.22): with
     the checks that it needs it gained under 15 % of encoding, so there is no such path.
     """
-    return b"".join([encode_event(event) for event in events])
+    try:
+        return b"".join([_HEADINGS[event["type"]] + encode(event) + b"\n\n" for event in events])
+    except UnicodeEncodeError:
+        return b"".join([encode_event(event) for event in events])

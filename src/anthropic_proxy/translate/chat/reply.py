@@ -11,13 +11,13 @@ from anthropic_proxy.translate.chat.ids import CallIds, base62
 from anthropic_proxy.translate.chat.output import misfit
 from anthropic_proxy.translate.chat.reasoning import ReasoningReader
 from anthropic_proxy.translate.chat.stop_reasons import BROKEN, END, LENGTH, WINDOW, finish, meaning, stronger
-from anthropic_proxy.translate.chat.text import ReplyText, text_alone
+from anthropic_proxy.translate.chat.text import ReplyText
 from anthropic_proxy.translate.chat.usage import chat_usage, merged_usage
 from anthropic_proxy.translate.failures import Asked, error_in, stream_failure
 from anthropic_proxy.translate.native import message_blocks, message_usage
 from anthropic_proxy.translate.overflow import prompt_too_long
 from anthropic_proxy.translate.pieces import Block, Failure, Finish, Piece, Text, Usage
-from anthropic_proxy.wire.chat import ChatChunk, Choice, Delta, chat_chunk
+from anthropic_proxy.wire.chat import ChatChunk, Choice, Delta, chat_chunk, text_alone
 from anthropic_proxy.wire.json import InvalidJson, loads, texts_in
 
 DONE = b"[DONE]"
@@ -69,8 +69,10 @@ class ChatReader:
         """Was there any choice, be it empty?"""
         self._spoken = False
         """Did the model say anything?"""
+        self._flows: bool | None = None
+        """Does text come, chunk after chunk? None before the first, and no more once something else has come."""
         self._straight = False
-        """Is text on its way that goes to the client as it is?"""
+        """And does it go to the client as it is?"""
         self._whole = False
         self._failed = False
         self._usage: Usage | None = None
@@ -82,16 +84,17 @@ class ChatReader:
 
     def read(self, data: bytes) -> list[Piece]:
         """The pieces in one chunk."""
+        if self._flows:
+            text = text_alone(data)
+            if text:
+                return [Text(text)] if self._straight else self._text(text)
+            self._flows = self._straight = False
         try:
             chunk = chat_chunk(data)
         except InvalidJson as error:
             return self._not_one_object(data, error)
         if not self.upstream_id and isinstance(chunk.id, str):
             self.upstream_id = chunk.id
-        text = text_alone(chunk)
-        if text and not self._expected.discard:
-            return [Text(text)] if self._straight else self._text(text)
-        self._straight = False
         choices = chunk.choices
         if not choices or chunk.error:
             return self._without_choices(chunk, data)
@@ -244,6 +247,8 @@ class ChatReader:
                 pieces += self._reasoning.sign()
             pieces.append(Text(text))
             self._straight = self._words.passes and not self._reasoning.pending
+            if self._flows is None and self.upstream_id:
+                self._flows = True
         if self._words.matched is not None:
             self.finished = self.ending = True
         return pieces
