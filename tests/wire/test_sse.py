@@ -111,8 +111,8 @@ def lines_of(payloads: list[bytes]) -> list[bytes]:
 
 @given(st.lists(st.dictionaries(st.text(), st.text() | st.integers())), PLACES, st.sampled_from(["\n", "\r\n", "\r"]))
 def test_every_object_sent_arrives(values: list[dict[str, Any]], places: list[int], line_end: str) -> None:
-    stream = b"".join(encode_event({"type": "x", **value}) for value in values).replace(b"\n", line_end.encode())
-    assert [loads(payload) for payload in decoded(*cut(stream, places))] == [{"type": "x", **value} for value in values]
+    stream = b"".join(encode_event({**value, "type": "x"}) for value in values).replace(b"\n", line_end.encode())
+    assert [loads(payload) for payload in decoded(*cut(stream, places))] == [{**value, "type": "x"} for value in values]
 
 
 LONG = {
