@@ -208,4 +208,4 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_nothing_is_noted_where_nothing_is_recorded() -> None:
     layers = [layer.cls.__name__ for layer in create_app(SETTINGS, Replay(Recorded(WHOLE))).user_middleware]  # type: ignore[attr-defined]
-    assert layers == ["Rim", "Guard"]
+    assert layers == ["Rim", "Guard", "Direct"]

@@ -15,6 +15,7 @@ from anthropic_proxy.backend import Backend
 from anthropic_proxy.config import Settings
 from anthropic_proxy.server import elsewhere, extras, health
 from anthropic_proxy.server.count_tokens import CountTokens
+from anthropic_proxy.server.direct import Direct
 from anthropic_proxy.server.failures import Rim, wrong_address
 from anthropic_proxy.server.guard import Guard
 from anthropic_proxy.server.messages import Messages, new_message_id
@@ -25,6 +26,8 @@ from anthropic_proxy.server.recorder import Keep, Recorder, log_prompts
 from anthropic_proxy.upstream.base import Timeouts, Upstream
 from anthropic_proxy.upstream.choice import connect
 from anthropic_proxy.upstream.recording import Recording
+
+MESSAGES = ("/v1/messages", "/v1/messages/")
 
 NO_TELEMETRY: Any = {
     "tracing": False,
@@ -78,6 +81,8 @@ def create_app(
         exception_handlers={HTTPException: wrong_address},
         telemetry=NO_TELEMETRY,
     )
+    messages = Messages(settings, backend, message_id, extras.rate_limit(settings))
+    app.add_middleware(Direct, paths=MESSAGES, endpoint=messages)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Rim)
     extras.add_metrics(app, settings)
@@ -86,10 +91,9 @@ def create_app(
         at_the_end.append(folder.close)
     if keeps:
         app.add_middleware(Recorder, settings=settings, base_url=upstream.base_url, keeps=keeps)
-    messages = Messages(settings, backend, message_id, extras.rate_limit(settings))
     # The first that fits is taken, so the one that is asked most comes first.
     app.router.routes[:0] = [
-        *(Route(path, messages, methods=["POST"]) for path in ("/v1/messages", "/v1/messages/")),
+        *(Route(path, messages, methods=["POST"]) for path in MESSAGES),
         *other_routes(settings, backend),
     ]
     app.include_router(health.router)
