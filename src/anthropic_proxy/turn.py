@@ -163,10 +163,17 @@ async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
             if reply.status < 300:
                 exchange.rate_limits = rate_limit_headers(reply.headers)
                 reader = translation.reader(message_id, asked)
-                async with aclosing(_read(reply, reader, asked)) as source:
-                    async for pieces in source:
-                        exchange.upstream_id = reader.upstream_id or exchange.upstream_id
-                        yield pieces
+                chunks = reply.chunks()
+                start = await _beginning(chunks)
+                if _is_stream(start, reply):
+                    async with aclosing(_read_stream(start, chunks, reader)) as source:
+                        async for pieces in source:
+                            exchange.upstream_id = reader.upstream_id or exchange.upstream_id
+                            yield pieces
+                else:
+                    pieces = _whole_reply(await _all(start, chunks), reply, reader, asked)
+                    exchange.upstream_id = reader.upstream_id or exchange.upstream_id
+                    yield pieces
                 exchange.misfit = reader.misfit
                 exchange.warnings += reader.warnings
                 return
@@ -243,38 +250,47 @@ async def _error_body(reply: Reply) -> bytes:
         return b""
 
 
-async def _read(reply: Reply, reader: Reader, asked: Asked) -> AsyncGenerator[list[Piece], None]:
-    """The pieces of a 200, whether it is the stream or the whole reply that was asked for, or the other."""
-    chunks = reply.chunks()
+async def _beginning(chunks: AsyncIterator[bytes]) -> bytes:
+    """As much of the body of a 200 as tells whether it is a stream."""
     start = b""
     async for data in chunks:
         start += data
         if not _may_become_sse(start.lstrip(_BLANK)):
             break
+    return start
+
+
+def _is_stream(start: bytes, reply: Reply) -> bool:
+    """Is it a stream, be it asked for or not?"""
     begins = start.lstrip(_BLANK)
+    if begins.startswith(_SSE_BEGINNINGS):
+        return True
     labelled = bool(begins) and "event-stream" in reply.headers.get("content-type", "")
-    if begins.startswith(_SSE_BEGINNINGS) or (labelled and not begins.startswith(_WHOLE_BEGINNINGS)):
-        async with aclosing(_read_stream(start, chunks, reader)) as source:
-            async for pieces in source:
-                yield pieces
-        return
+    return labelled and not begins.startswith(_WHOLE_BEGINNINGS)
+
+
+async def _all(start: bytes, chunks: AsyncIterator[bytes]) -> bytes:
+    """The whole body. Raises UpstreamBroke where it is too long."""
     whole = bytearray(start)
     async for data in chunks:
         whole += data
         if len(whole) > LARGEST_REPLY:
             raise UpstreamBroke(f"the upstream's reply is longer than {LARGEST_REPLY} bytes", kind="too_large")
-    yield _whole_reply(bytes(whole), reply, reader, asked)
+    return bytes(whole)
 
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 _SSE_BEGINNINGS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_LONGEST_BEGINNING = max(map(len, _SSE_BEGINNINGS))
 _WHOLE_BEGINNINGS = (b"{", b"[", b"<")
 """No event stream begins so, whatever its label says."""
 
 
 def _may_become_sse(begins: bytes) -> bool:
     """Is the first read too short to tell whether it is a stream?"""
-    return any(beginning.startswith(begins) and beginning != begins for beginning in _SSE_BEGINNINGS)
+    return len(begins) < _LONGEST_BEGINNING and any(
+        beginning.startswith(begins) and beginning != begins for beginning in _SSE_BEGINNINGS
+    )
 
 
 def _whole_reply(body: bytes, reply: Reply, reader: Reader, asked: Asked) -> list[Piece]:
