@@ -8,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anthropic_proxy.dialects import PLAIN, Dialect
-from anthropic_proxy.translate.chat.thinking import (
-    LEVELS,
-    effort_of,
-    nearest_effort,
-    thinking_fields,
-    thinking_off,
-    thinking_on,
-)
+from anthropic_proxy.translate.asked import thinking_off, thinking_on
+from anthropic_proxy.translate.chat.thinking import LEVELS, effort_of, nearest_effort, thinking_fields
 from anthropic_proxy.translate.validate import messages_request
 from anthropic_proxy.wire.anthropic import MessagesRequest
 
