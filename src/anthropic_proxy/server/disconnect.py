@@ -6,6 +6,10 @@ from contextlib import asynccontextmanager
 
 from starlette.types import Receive
 
+PATIENCE = 0.05
+"""Seconds before somebody looks whether the client is still there. An answer that comes sooner is spared the task
+for it, which takes 10 us, and a timer takes 1."""
+
 
 class ClientGone(Exception):
     """The client closed its connection before it had its answer."""
@@ -21,6 +25,7 @@ async def while_connected(receive: Receive) -> AsyncIterator[None]:
     task = asyncio.current_task()
     assert task is not None
     gone = False
+    watcher: asyncio.Task[None] | None = None
 
     async def watch() -> None:
         nonlocal gone
@@ -29,7 +34,11 @@ async def while_connected(receive: Receive) -> AsyncIterator[None]:
         gone = True
         task.cancel()
 
-    watcher = asyncio.create_task(watch())
+    def begin() -> None:
+        nonlocal watcher
+        watcher = asyncio.create_task(watch())
+
+    timer = asyncio.get_running_loop().call_later(PATIENCE, begin)
     try:
         yield
     except asyncio.CancelledError:
@@ -38,4 +47,6 @@ async def while_connected(receive: Receive) -> AsyncIterator[None]:
             raise ClientGone from None
         raise
     finally:
-        watcher.cancel()
+        timer.cancel()
+        if watcher is not None:
+            watcher.cancel()
