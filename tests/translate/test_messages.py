@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anthropic_proxy.dialects import PLAIN, Dialect, dialect_named
 from anthropic_proxy.errors import UnsupportedBlock
@@ -13,6 +15,8 @@ from anthropic_proxy.translate.chat.messages import Assembly
 from anthropic_proxy.translate.chat.tool_names import ToolNames
 from anthropic_proxy.translate.chat.turns import turns
 from anthropic_proxy.translate.validate import messages_request
+from anthropic_proxy.wire.anthropic import MessagesRequest
+from tests.translate.conversations import histories, words
 
 EMPTY = replace(PLAIN, null_content=False)
 NEVER_EMPTY = replace(PLAIN, null_content=False, empty_content="(empty)")
@@ -304,3 +308,38 @@ def test_a_kept_system_message_comes_after_the_calls_it_cuts_off() -> None:
         ("assistant", [CALL]), ("system", [text("a"), text("b")]), dialect=replace(PLAIN, mid_system="keep")
     )
     assert found[1:] == [tool("(no result: the call was interrupted)"), {"role": "system", "content": "a\n\nb"}]
+
+
+# Short ways
+
+MARKING = replace(PLAIN, cache="copilot")
+"""Carries marks on messages alone. Where there are none, it sends what PLAIN sends, and takes no short way there."""
+
+
+@given(histories)
+def test_texts_that_are_joined_at_once_come_to_what_parts_do(history: list[Any]) -> None:
+    request = messages_request({"model": "m", "max_tokens": 1, "messages": history})
+    assert assembled(request, PLAIN) == assembled(request, MARKING)
+
+
+def assembled(request: MessagesRequest, dialect: Dialect) -> list[dict[str, Any]] | str:
+    """The messages, or why there are none."""
+    assembly = Assembly(Conversion(dialect, "m", ToolNames(dialect)))
+    try:
+        for position, turn in enumerate(turns(request, dialect, [])):
+            assembly.add(position, turn)
+    except UnsupportedBlock as error:
+        return error.message
+    assembly.close()
+    return assembly.messages
+
+
+BLANK = text(" ")
+"""Is left out of a result, which thereby is not one text alone."""
+
+
+@given(words, st.sampled_from([{}, {"is_error": True}, {"is_error": False}]))
+def test_a_result_of_one_text_comes_to_what_parts_do(said: str, more: dict[str, Any]) -> None:
+    plain = answered(result([BLANK, text(said)], **more))
+    assert answered(result([text(said)], **more)) == plain
+    assert answered(result(said, **more)) == plain
