@@ -107,14 +107,21 @@ class _Offer:
 
     def add(self, entry: Offered) -> None:
         path, tool = entry.path, entry.tool
-        family, version = family_of(tool.get("type") or "custom")
+        kind = tool.get("type") or "custom"
         if "allowed_callers" in tool and _is_for_code(tool):
             reason = "only code that runs at Anthropic may call it (allowed_callers)"
             self._refusals.append(_Refusal(path, tool.get("name") or "", reason, alone=False))
-        elif family == "custom":
+        elif kind == "custom":
             custom = ClientTool(tool["name"], "", tool.get("description") or "", tool["input_schema"])
             self._define(path, tool, custom)
-        elif family in CLIENT_TOOLS:
+        else:
+            self._add_anthropics(path, tool, *family_of(kind))
+        control = tool.get("cache_control")
+        if isinstance(control, dict):
+            self.mark = control
+
+    def _add_anthropics(self, path: str, tool: Tool, family: str, version: str) -> None:
+        if family in CLIENT_TOOLS:
             self._define(path, tool, CLIENT_TOOLS[family](tool, version))
         elif family in TOOLSETS:
             for member in members(tool, TOOLSETS[family]):
@@ -123,9 +130,6 @@ class _Offer:
             self.web_search = tool
         elif family not in SEARCHERS:
             self._refusals.append(_Refusal(path, tool.get("name") or "", _unavailable(family, tool)))
-        control = tool.get("cache_control")
-        if isinstance(control, dict):
-            self.mark = control
 
     def refuse(self, choice: dict[str, Any]) -> None:
         """Drops what cannot be offered. Raises InvalidRequest where dropping it would invent an answer."""

@@ -99,6 +99,7 @@ def _stretches(messages: list[MessageParam]) -> list[_Stretch]:
             found.append(stretch)
         if number in cleared:
             continue
+        placed = stretch.placed
         for position, block in enumerate(message["content"]):
             kind = block["type"]
             if kind == "text":
@@ -106,7 +107,7 @@ def _stretches(messages: list[MessageParam]) -> list[_Stretch]:
                     continue
             elif kind not in SAID:
                 stretch.plain = False
-            stretch.placed.append(Placed(number, position, block))
+            placed.append(Placed(number, position, block))
     return found
 
 
