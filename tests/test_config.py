@@ -3,7 +3,8 @@
 import pytest
 from pydantic import SecretStr
 
-from anthropic_proxy.config import Settings, SettingsError, allowed, corrections, is_loopback, is_private
+from anthropic_proxy.addresses import is_loopback, is_private
+from anthropic_proxy.config import Settings, SettingsError, allowed, corrections
 
 LOCAL = {"OPENAI_API_BASE": "http://127.0.0.1:4000/v1"}
 REMOTE = {"OPENAI_API_BASE": "https://api.example.com/v1"}

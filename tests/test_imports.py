@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNGS: tuple[set[str], ...] = (
     {"wire", "dialects", "errors"},
     {"translate", "upstream"},
-    {"config", "routing"},
+    {"addresses", "config", "routing"},
     {"turn", "backend", "env_file"},
     {"server"},
     {"copilot", "demo", "doctor", "replay"},
@@ -33,7 +33,7 @@ STRANGERS: tuple[set[str], ...] = ({"translate", "upstream"}, {"copilot", "demo"
 """Names on one rung that must not know each other all the same: what is computed and what is fetched; the
 commands beside `serve`."""
 
-CORE = {"wire", "dialects", "errors", "translate", "config", "routing"}
+CORE = {"wire", "dialects", "errors", "translate", "addresses", "config", "routing"}
 
 WORLDLY = {
     *("asyncio", "concurrent", "multiprocessing", "subprocess", "threading", "socket", "ssl", "signal"),

@@ -15,7 +15,7 @@ from anthropic_proxy.translate.api import Client
 from anthropic_proxy.translate.fold import fold
 from anthropic_proxy.translate.validate import messages_request
 from anthropic_proxy.translate.writer import MessageWriter
-from anthropic_proxy.turn import LARGEST_REPLY, Exchange, run
+from anthropic_proxy.turn import Exchange, run
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from anthropic_proxy.wire.anthropic import StreamEvent
 from anthropic_proxy.wire.sse import encode_events
@@ -300,7 +300,7 @@ async def test_a_connection_that_is_never_made_is_told_with_its_status() -> None
 
 ERROR = {"error": {"message": "Gone", "code": 502}}
 NO_JSON = "the upstream sent what is not JSON: JSON is malformed"
-TOO_LONG = "the upstream sent an event that is too long: an event of the stream is longer than 67108864 bytes"
+TOO_LONG = "the upstream sent an event larger than 16 MiB (setting MAX_EVENT_MB)"
 CUT = "the upstream closed the stream early"
 
 FAILURES: dict[str, tuple[Recorded, tuple[str, int, str]]] = {
@@ -349,7 +349,7 @@ FIRST: dict[str, tuple[Recorded, tuple[str, int, str]]] = {
         ("api_error", 502, "upstream answered HTML: Sign in"),
     ),
     "an event without an end": (
-        Recorded(b"data: {" + b" " * (65 * 2**20), read_size=2**20),
+        Recorded(b"data: {" + b" " * (17 * 2**20), read_size=2**20),
         (
             "api_error",
             502,
@@ -368,9 +368,9 @@ async def test_a_failure_before_anything_was_said_has_its_status(
 
 
 async def test_a_whole_reply_may_only_be_so_long() -> None:
-    endless = Recorded(b"{" + b" " * LARGEST_REPLY, headers=JSON, read_size=2**24)
-    outcome, _ = await turn_of(endless)
-    assert outcome.refusal == ("api_error", 502, "the upstream's reply is longer than 67108864 bytes")
+    endless = Recorded(b"{" + b" " * 2**20, headers=JSON, read_size=2**18)
+    outcome, _ = await turn_of(endless, client=Client(largest_reply=2**20))
+    assert outcome.refusal == ("api_error", 502, "the upstream's reply is larger than 1 MiB (setting MAX_REPLY_MB)")
 
 
 # Streams and whole replies

@@ -1,6 +1,7 @@
 """Backend: one base URL, with what it was recognised as and what its refusals have taught."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -16,6 +17,8 @@ from anthropic_proxy.translate.redaction import secret_values
 from anthropic_proxy.upstream.base import Reply, Upstream
 from anthropic_proxy.wire.json import InvalidJson, loads
 
+log = logging.getLogger("anthropic_proxy")
+
 PROBE_PATIENCE = 2.0
 """Seconds to wait for the model list of a backend nobody has described."""
 
@@ -24,6 +27,9 @@ MOST_LOOKS = 3
 
 MOST_SETTLED = 1024
 """Models whose dialect is kept: clients name models as they like."""
+
+RECENT = 5.0
+"""Seconds for which it is taken as known whether the backend answers."""
 
 LARGEST_MODEL_LIST = 16 * 2**20
 """Bytes."""
@@ -52,6 +58,9 @@ class Backend:
         self._unknown = self._name is None and "name" not in self._overrides and needs_probe(upstream.base_url)
         """May a reply's headers still tell who answers?"""
         self._looks = 0
+        self._reaching = asyncio.Lock()
+        self._heard = self._missed = float("-inf")
+        """When a reply last came, and when last none did to a question meant to find out: the event loop's time."""
 
     async def dialect(self, route: Route) -> Dialect:
         """The dialect to speak for this route, with all that was learned of its model."""
@@ -88,7 +97,8 @@ class Backend:
         self._settled.clear()
 
     def notice(self, headers: Mapping[str, str]) -> None:
-        """Looks at the first replies' headers, which may tell who answers."""
+        """Notes that there was a reply, and looks at the headers of the first ones, which may tell who answers."""
+        self._heard = asyncio.get_running_loop().time()
         if self._unknown:
             self._looks += 1
             self._name = recognise_headers(headers)
@@ -116,6 +126,22 @@ class Backend:
             if reply.status != 200:
                 raise UpstreamRefused(f"the upstream answered {reply.status} to GET /models", status=502)
             return loads(body)
+
+    async def reachable(self) -> bool:
+        """Does anybody answer, whatever they say? Asks for the model list, if nothing was heard for a while."""
+        async with self._reaching:
+            now = asyncio.get_running_loop().time()
+            if now - self._heard < RECENT:
+                return True
+            if now - self._missed < RECENT:
+                return False
+            try:
+                async with asyncio.timeout(PROBE_PATIENCE), self.fetch_models(self._guess()) as reply:
+                    self.notice(reply.headers)
+            except (UpstreamBroke, TimeoutError) as error:
+                self._missed = now
+                log.warning("the backend cannot be reached: %s", error or f"no answer within {PROBE_PATIENCE:g} s")
+            return self._heard >= now
 
     async def close(self) -> None:
         """Gives up all connections."""

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from anthropic_proxy.addresses import is_loopback, is_private
 from anthropic_proxy.dialects import dialect_named, parse_overrides
 from anthropic_proxy.translate.redaction import secret_values
 
@@ -163,9 +163,41 @@ class Settings(BaseModel):
     silence_timeout: NotNegative = Field(
         default=600, description="Seconds to wait between two bytes of its answer; 0 waits for ever."
     )
+    head_timeout: NotNegative = Field(
+        default=20,
+        description="Seconds that a client may take from its connection to the end of a request's headers; "
+        "0 waits for ever.",
+    )
+    body_timeout: NotNegative = Field(
+        default=300, description="Seconds that it may take to send the body; 0 waits for ever."
+    )
+    write_timeout: NotNegative = Field(
+        default=300,
+        description="Seconds that it may leave its reply unread, once that has filled the buffers; 0 waits for ever.",
+    )
     shutdown_grace: Whole = Field(default=30, description="Seconds that running requests get to finish at shutdown.")
 
+    max_concurrent: Whole = Field(
+        default=1000,
+        description="Most requests that are answered at once. Further ones get a 529, which clients try again; "
+        "0 sets no limit.",
+    )
+    max_header_kb: Positive = Field(default=64, description="Largest head of a request, in KiB.")
     max_body_mb: Positive = Field(default=64, description="Largest request body, in MiB, as sent and unpacked.")
+    max_json_depth: Whole = Field(
+        default=0,
+        description="Deepest nesting of its JSON; 0: as deep as Python can go, some hundred levels. "
+        "A limit costs a look at every value.",
+    )
+    max_messages: Whole = Field(default=100_000, description="Most messages in a request.")
+    max_tools: Whole = Field(default=10_000, description="Most tools in a request.")
+    max_event_mb: Positive = Field(default=16, description="Largest event in a backend's stream, in MiB.")
+    max_arguments_mb: Positive = Field(
+        default=16, description="Longest arguments of one tool call in a reply, in millions of characters."
+    )
+    max_reply_mb: Positive = Field(
+        default=64, description="Largest reply of a backend that is put together before it is sent on, in MiB."
+    )
     rate_limit_headers: Literal["show", "hide"] = Field(
         default="show", description="Pass the backend's rate limits on as `anthropic-ratelimit-…` headers, or not."
     )
@@ -310,26 +342,7 @@ def corrections(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     return [f"OPENAI_API_BASE: took {CHAT_PATH} off its end, which the proxy adds itself: {settings.openai_api_base}"]
 
 
-def is_loopback(host: str) -> bool:
-    """Is `host` an address of this machine that no other can reach?"""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def is_private(base_url: str) -> bool:
-    """Is the host of `base_url` this machine or one of a private network, where keys are rarely asked for?"""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        # A name without a dot is a container or a machine next door.
-        return "." not in host or host.endswith(_PRIVATE_ENDINGS)
-
-
 _UNREPLACED = re.compile(r"\$\{[^}]*\}")
-_PRIVATE_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
 def _folded(name: str, value: str) -> str:

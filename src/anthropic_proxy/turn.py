@@ -33,8 +33,7 @@ DRAIN = 0.2
 """Seconds to wait for the end of the body after `[DONE]`, so that the connection can be used again."""
 
 LARGEST_ERROR = 2**20
-LARGEST_REPLY = 64 * 2**20
-"""Bytes of an error and of a whole reply that are read."""
+"""Bytes of an error that are read."""
 
 CUT_SHARE, CUT_LEAST = 0.6, 2000
 """A prompt of which the upstream counts less than this share, and that is at least so many tokens by
@@ -166,12 +165,13 @@ async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
                 chunks = reply.chunks()
                 start = await _beginning(chunks)
                 if _is_stream(start, reply):
-                    async with aclosing(_read_stream(start, chunks, reader)) as source:
+                    most = None if request.get("stream") else client.largest_reply  # What is passed on may be endless.
+                    async with aclosing(_read_stream(start, chunks, reader, client.largest_event, most)) as source:
                         async for pieces in source:
                             exchange.upstream_id = reader.upstream_id or exchange.upstream_id
                             yield pieces
                 else:
-                    pieces = _whole_reply(await _all(start, chunks), reply, reader, asked)
+                    pieces = _whole_reply(await _all(start, chunks, client.largest_reply), reply, reader, asked)
                     exchange.upstream_id = reader.upstream_id or exchange.upstream_id
                     yield pieces
                 exchange.misfit = reader.misfit
@@ -269,13 +269,13 @@ def _is_stream(start: bytes, reply: Reply) -> bool:
     return labelled and not begins.startswith(_WHOLE_BEGINNINGS)
 
 
-async def _all(start: bytes, chunks: AsyncIterator[bytes]) -> bytes:
+async def _all(start: bytes, chunks: AsyncIterator[bytes], largest: int) -> bytes:
     """The whole body. Raises UpstreamBroke where it is too long."""
     whole = bytearray(start)
     async for data in chunks:
         whole += data
-        if len(whole) > LARGEST_REPLY:
-            raise UpstreamBroke(f"the upstream's reply is longer than {LARGEST_REPLY} bytes", kind="too_large")
+        if len(whole) > largest:
+            raise _too_large(largest)
     return bytes(whole)
 
 
@@ -302,15 +302,28 @@ def _whole_reply(body: bytes, reply: Reply, reader: Reader, asked: Asked) -> lis
     return [*reader.read_reply(stripped), *reader.close()]
 
 
-async def _read_stream(start: bytes, chunks: AsyncIterator[bytes], reader: Reader) -> AsyncGenerator[list[Piece], None]:
-    """The hot path: one network read in, one list of pieces out."""
-    decoder = SSEDecoder()
+def _too_large(limit: int) -> UpstreamBroke:
+    return UpstreamBroke(
+        f"the upstream's reply is larger than {limit / 2**20:g} MiB (setting MAX_REPLY_MB)", kind="too_large"
+    )
+
+
+async def _read_stream(
+    start: bytes, chunks: AsyncIterator[bytes], reader: Reader, largest_event: int, most: int | None
+) -> AsyncGenerator[list[Piece], None]:
+    """The hot path: one network read in, one list of pieces out. `most`: bytes that are read."""
+    decoder = SSEDecoder(largest_event)
     data = start
+    size = 0
     clock = asyncio.get_running_loop().time
     deadline: float | None = None
     try:
         while True:
             pieces: list[Piece] = []
+            if most is not None:
+                size += len(data)
+                if size > most:
+                    raise _too_large(most)
             for payload in decoder.feed(data):
                 pieces += reader.read(payload)
                 if reader.finished:
@@ -331,8 +344,11 @@ async def _read_stream(start: bytes, chunks: AsyncIterator[bytes], reader: Reade
             yield rest
     except TimeoutError:
         pass
-    except SSETooLong as error:
-        raise UpstreamBroke(f"the upstream sent an event that is too long: {error}", kind="too_large") from None
+    except SSETooLong:
+        raise UpstreamBroke(
+            f"the upstream sent an event larger than {largest_event / 2**20:g} MiB (setting MAX_EVENT_MB)",
+            kind="too_large",
+        ) from None
     except UpstreamBroke:
         if not reader.ending:
             raise

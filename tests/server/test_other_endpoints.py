@@ -12,10 +12,12 @@ from pydantic import SecretStr
 from starlette.routing import Route
 
 from anthropic_proxy import create_app
+from anthropic_proxy.backend import Backend
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import STATUS
 from anthropic_proxy.server import health
 from anthropic_proxy.server.elsewhere import METHODS, NOT_HERE
+from anthropic_proxy.server.running import Running
 from anthropic_proxy.translate.validate import FIELDS
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from tests.server.asgi import STREAMED, WHOLE, Answer, call, question
@@ -126,7 +128,8 @@ def references(value: Any) -> Iterator[str]:
 
 async def test_every_endpoint_is_described() -> None:
     app = new_app()
-    routes = [route for route in (*app.routes, *health.router.routes) if isinstance(route, Route)]
+    signs_of_life = health.router(Backend(Replay(Recorded(b"")), SETTINGS), Running(0))
+    routes = [route for route in (*app.routes, *signs_of_life.routes) if isinstance(route, Route)]
     paths = {route.path.replace(":path}", "}") for route in routes}
     served = {path for path in paths if path == "/" or not path.endswith("/")} - {"/openapi.json", "/api/event_logging"}
     services = {f"{path}/{{rest}}" for path in NOT_HERE}
@@ -197,6 +200,7 @@ ANSWERS: dict[str, tuple[str, str, object, str, str]] = {
     "no such model": ("GET", "/v1/models/none", b"", "/v1/models/{model_id}", "ErrorBody"),
     "a wrong request": ("POST", "/v1/messages", {}, "/v1/messages", "ErrorBody"),
     "a service that is not here": ("GET", "/v1/files", b"", "/v1/files", "ErrorBody"),
+    "a backend that answers": ("GET", "/ready", b"", "/ready", "Ready"),
     "a sign of life": ("GET", "/health", b"", "/health", "Health"),
 }
 

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from anthropic_proxy.config import Settings, SettingsError, is_loopback
+from anthropic_proxy.addresses import is_loopback
+from anthropic_proxy.config import Settings, SettingsError
 from anthropic_proxy.dialects.recognise import PORT_HINTS
 from anthropic_proxy.doctor.exchange import Answer, clipped
 from anthropic_proxy.errors import BreakKind, UpstreamBroke

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from anthropic_proxy.addresses import is_loopback
 from anthropic_proxy.backend import LARGEST_MODEL_LIST, Backend
-from anthropic_proxy.config import Settings, is_loopback
+from anthropic_proxy.config import Settings
 from anthropic_proxy.dialects import Dialect, dialect_for
 from anthropic_proxy.doctor.diagnosis import (
     Diagnosis,

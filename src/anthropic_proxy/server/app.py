@@ -23,6 +23,7 @@ from anthropic_proxy.server.models import Models
 from anthropic_proxy.server.openapi import describe
 from anthropic_proxy.server.record_folder import RecordFolder
 from anthropic_proxy.server.recorder import Keep, Recorder, log_prompts
+from anthropic_proxy.server.running import Running
 from anthropic_proxy.upstream.base import Timeouts, Upstream
 from anthropic_proxy.upstream.choice import connect
 from anthropic_proxy.upstream.recording import Recording
@@ -63,6 +64,7 @@ def create_app(
     if settings.log_prompts:
         keeps.append(log_prompts)
     backend = Backend(Recording(upstream) if keeps else upstream, settings)
+    running = Running(settings.max_concurrent)
     at_the_end: list[Callable[[], Awaitable[None]]] = [backend.close]
 
     @asynccontextmanager
@@ -81,7 +83,7 @@ def create_app(
         exception_handlers={HTTPException: wrong_address},
         telemetry=NO_TELEMETRY,
     )
-    messages = Messages(settings, backend, message_id, extras.rate_limit(settings))
+    messages = Messages(settings, backend, running, message_id, extras.rate_limit(settings))
     app.add_middleware(Direct, paths=MESSAGES, endpoint=messages)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Rim)
@@ -96,7 +98,8 @@ def create_app(
         *(Route(path, messages, methods=["POST"]) for path in MESSAGES),
         *other_routes(settings, backend),
     ]
-    app.include_router(health.router)
+    app.include_router(health.router(backend, running))
+    app.state.running = running
     app.openapi = partial(describe, app, settings)  # type: ignore[method-assign]
     return app
 

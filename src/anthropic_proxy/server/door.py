@@ -6,10 +6,12 @@ import hmac
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeAlias
 
 from starlette.types import Receive
 
-from anthropic_proxy.config import Settings, is_private
+from anthropic_proxy.addresses import is_private
+from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import InvalidRequest, ProxyError
 from anthropic_proxy.server.disconnect import ClientGone
 from anthropic_proxy.wire.json import InvalidJson, loads
@@ -21,6 +23,12 @@ reset the connection under a client that is still sending, and it might never se
 FOR_GOOD = {"x-should-retry": "false"}
 """Told with a key that will never do. Claude Code (2.1.330) tries a 401 without it for three minutes. The header
 `x-api-key` must not be named in such an error: Claude Code would then show a request to log in, and not the error."""
+
+
+MOST_FILES = 100
+"""gzip files that may be joined into one body. Empty ones take 20 bytes, and each costs a look at all that follow."""
+
+Body: TypeAlias = bytes | bytearray
 
 
 class BodyTooLarge(ProxyError):
@@ -90,11 +98,12 @@ def credentials(headers: Mapping[bytes, bytes]) -> list[bytes]:
     return [key for key in (headers.get(b"x-api-key", b"").strip(), bearer) if key]
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """The request's body, decompressed, of at most `limit` bytes.
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int, patience: float = 0) -> Body:
+    """The request's body, decompressed, of at most `limit` bytes, if it comes within `patience` seconds; 0 waits
+    for ever.
 
-    Raises BodyTooLarge as soon as it is known to be, ProxyError if it is once unpacked,
-    InvalidRequest for an encoding that is not understood or broken, ClientGone.
+    Raises BodyTooLarge as soon as it is known to be, ProxyError if it is once unpacked or comes too
+    slowly, InvalidRequest for an encoding that is not understood or broken, ClientGone.
     """
     encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
     if encoding not in DECODERS:
@@ -105,35 +114,47 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
         raise BodyTooLarge(limit)
-    body = await _received(receive, limit)
+    try:
+        async with asyncio.timeout(patience or None):
+            body = await _received(receive, limit)
+    except TimeoutError:
+        raise ProxyError(
+            f"the body did not arrive within {patience:g} s (setting BODY_TIMEOUT)",
+            type="timeout_error",
+            status=408,
+            headers={"connection": "close"},
+        ) from None
     return DECODERS[encoding](body, limit)
 
 
-async def _received(receive: Receive, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
+async def _received(receive: Receive, limit: int) -> Body:
+    body: Body = b""
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        chunk = message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
         more = message.get("more_body", False)
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limit:
+        if not body:
+            body = chunk
+        else:
+            # A list of pieces, joined at the end, would need the memory twice.
+            body = bytearray(body) if isinstance(body, bytes) else body
+            body += chunk
+        if len(body) > limit:
             raise BodyTooLarge(limit)
-    return b"".join(chunks)
+    return body
 
 
 def _too_large(limit: int) -> str:
     return f"the request is larger than {limit / 1024 / 1024:g} MiB (setting MAX_BODY_MB)"
 
 
-def _inflated(body: bytes, limit: int, window: int) -> bytes:
+def _inflated(body: Body, limit: int, window: int) -> bytes:
     """`body` decompressed, stopping at `limit`. Raises zlib.error."""
     decoded = b""
-    while body:
+    for _ in range(MOST_FILES):
         inflater = zlib.decompressobj(window)
         decoded += inflater.decompress(body, limit + 1 - len(decoded))
         if len(decoded) > limit:
@@ -143,17 +164,19 @@ def _inflated(body: bytes, limit: int, window: int) -> bytes:
         if not inflater.eof:
             raise zlib.error("it breaks off")
         body = inflater.unused_data  # gzip files may be joined into one
-    return decoded
+        if not body:
+            return decoded
+    raise zlib.error(f"it is made of more than {MOST_FILES} files")
 
 
-def _gunzip(body: bytes, limit: int) -> bytes:
+def _gunzip(body: Body, limit: int) -> bytes:
     try:
         return _inflated(body, limit, zlib.MAX_WBITS | 16)
     except zlib.error as error:
         raise InvalidRequest(f"content-encoding: the body is not valid gzip: {error}") from None
 
 
-def _inflate(body: bytes, limit: int) -> bytes:
+def _inflate(body: Body, limit: int) -> bytes:
     """Deflate as HTTP defines it, in zlib's frame, or bare, as many send it."""
     try:
         return _inflated(body, limit, zlib.MAX_WBITS)
@@ -165,7 +188,7 @@ def _inflate(body: bytes, limit: int) -> bytes:
         raise InvalidRequest(f"content-encoding: the body is not valid deflate: {error}") from None
 
 
-DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
+DECODERS: dict[str, Callable[[Body, int], Body]] = {
     "": lambda body, limit: body,
     "identity": lambda body, limit: body,
     "gzip": _gunzip,
@@ -174,9 +197,9 @@ DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
 }
 
 
-def json_body(body: bytes) -> object:
+def json_body(body: Body) -> object:
     """The JSON value in `body`. Raises InvalidRequest, naming the byte where it ceases to be JSON."""
-    if not body.strip():
+    if not body or body.isspace():
         raise InvalidRequest("body: empty; expected a JSON object")
     try:
         value: object = loads(body)
@@ -185,7 +208,7 @@ def json_body(body: bytes) -> object:
     return value
 
 
-def _not_utf8(body: bytes) -> str:
+def _not_utf8(body: Body) -> str:
     """Where `body` ceases to be UTF-8, if it does. The JSON library counts from the string's beginning."""
     try:
         body.decode()

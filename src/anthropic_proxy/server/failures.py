@@ -15,6 +15,7 @@ from anthropic_proxy.server.disconnect import ClientGone
 from anthropic_proxy.server.door import BodyTooLarge, forget_rest
 from anthropic_proxy.server.headers import RawHeaders, raw_headers
 from anthropic_proxy.server.logs import RequestLine
+from anthropic_proxy.server.running import shutting_down
 from anthropic_proxy.wire.anthropic import ErrorBody
 from anthropic_proxy.wire.json import dumps
 
@@ -25,8 +26,6 @@ LINE = "anthropic_proxy.line"
 
 CLIENT_GONE = 499
 """Status of a log line whose client went away. No client ever sees it."""
-
-SHUTTING_DOWN = ProxyError("the proxy is shutting down", type="overloaded_error")
 
 _TYPES = {status: type for type, status in STATUS.items()}
 
@@ -59,7 +58,7 @@ class Rim:
             await send_error(error, line, send_with_id)
         except asyncio.CancelledError:
             if not line.status:
-                await send_error(SHUTTING_DOWN, line, send_with_id)
+                await send_error(shutting_down(), line, send_with_id)
             raise
         except Exception:
             log.exception("internal error in request %s", line.id)

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from anthropic_proxy.config import Settings, is_loopback
+from anthropic_proxy.addresses import is_loopback
+from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import InvalidRequest, ProxyError
 from anthropic_proxy.server.elsewhere import is_elsewhere
 

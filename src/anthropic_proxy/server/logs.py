@@ -18,7 +18,7 @@ from anthropic_proxy.wire.json import dumps
 
 requests_log = logging.getLogger("anthropic_proxy.requests")
 
-QUIET = frozenset({"/", "/health", "/api/hello", "/metrics"})
+QUIET = frozenset({"/", "/health", "/ready", "/api/hello", "/metrics"})
 """Paths that are asked all day by machines; their lines are for `debug`."""
 
 QUIET_BELOW = "/api/"

@@ -17,7 +17,9 @@ from anthropic_proxy.server.disconnect import while_connected
 from anthropic_proxy.server.door import admit, caller, json_body, read_body
 from anthropic_proxy.server.failures import LINE, send_json
 from anthropic_proxy.server.headers import allowed_headers, exchange_headers, place
+from anthropic_proxy.server.limits import check_limits
 from anthropic_proxy.server.logs import RequestLine
+from anthropic_proxy.server.running import Running
 from anthropic_proxy.server.streaming import send_stream
 from anthropic_proxy.translate.api import Client
 from anthropic_proxy.translate.fold import fold
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from anthropic_proxy.server.rate import RateLimit  # It needs a library that is not always there.
 
 log = logging.getLogger("anthropic_proxy")
+
+MIB = 2**20
 
 MOST_TOLD = 1000
 """Fields that are remembered as told. Clients may invent as many as they like."""
@@ -49,6 +53,7 @@ class Messages:
         self,
         settings: Settings,
         backend: Backend,
+        running: Running,
         message_id: Callable[[], str] = new_message_id,
         rate_limit: "RateLimit | None" = None,
     ) -> None:
@@ -56,6 +61,7 @@ class Messages:
         self._rate_limit = rate_limit
         self._message_id = message_id
         self._backend = backend
+        self._running = running
         self._drops_told: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,8 +80,17 @@ class Messages:
         key = admit(headers, settings)
         if self._rate_limit is not None:
             await self._rate_limit.check(caller(headers, settings, address_of_client(scope)))
-        body = json_body(await read_body(headers, receive, settings.max_body))
+        with self._running:
+            await self._answer_admitted(headers, key, line, receive, send)
+
+    async def _answer_admitted(
+        self, headers: Mapping[bytes, bytes], key: str | None, line: RequestLine, receive: Receive, send: Send
+    ) -> None:
+        settings = self._settings
+        body = json_body(await read_body(headers, receive, settings.max_body, settings.body_timeout))
+        check_limits(body, settings)
         request = messages_request(body, default_model(settings))
+        del body
         line.client_model = request["model"]
         line.message_id = self._message_id()
         writer = MessageWriter(line.message_id, request["model"])
@@ -105,6 +120,9 @@ def client(headers: Mapping[bytes, bytes], settings: Settings) -> Client:
         stop_upstream=settings.stop_sequences == "upstream",
         emulate_prefill=settings.prefill == "emulate",
         strict=settings.strict,
+        largest_event=int(settings.max_event_mb * MIB),
+        largest_reply=int(settings.max_reply_mb * MIB),
+        longest_arguments=int(settings.max_arguments_mb * 10**6),
         hash_user_id=settings.forward_user_id == "hash",
     )
 

@@ -26,6 +26,7 @@ def describe(app: FastAPI, settings: Settings) -> Schema:
         "/v1/models": {"get": _models()},
         "/v1/models/{model_id}": {"get": _model()},
         "/health": {"get": _health("Whether the proxy is up")},
+        "/ready": {"get": _ready()},
         "/": {"get": _health("The same")},
         "/api/hello": {"get": _health("The same, where Claude Code asks")},
         "/api/event_logging/{rest}": {"post": _telemetry()},
@@ -79,7 +80,7 @@ def _messages() -> Schema:
         "summary": "Ask the model",
         "operationId": "create_message",
         "requestBody": _body("MessagesRequest"),
-        "responses": {"200": whole, **_errors(*sorted({*STATUS.values(), 415, 502} - {501}))},
+        "responses": {"200": whole, **_errors(*sorted({*STATUS.values(), 408, 415, 502} - {501}))},
     }
 
 
@@ -123,6 +124,14 @@ def _model() -> Schema:
 
 def _health(summary: str) -> Schema:
     return {"summary": summary, "security": [{}], "responses": {"200": _response("It is", "Health"), **_errors(403)}}
+
+
+def _ready() -> Schema:
+    return {
+        "summary": "Whether the proxy can serve: the backend answers, and no shutdown has begun",
+        "security": [{}],
+        "responses": {"200": _response("It can", "Ready"), **_errors(403, 503)},
+    }
 
 
 def _telemetry() -> Schema:
@@ -343,4 +352,5 @@ _REPLIES: Schema = {
         }
     ),
     "Health": _object({"status": {"const": "ok"}, "version": _STRING}),
+    "Ready": _object({"status": {"const": "ready"}}),
 }

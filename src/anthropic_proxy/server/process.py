@@ -9,18 +9,22 @@ import sys
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from anthropic_proxy.config import Settings
-from anthropic_proxy.errors import InvalidRequest
-from anthropic_proxy.server.failures import error_body, request_id
-from anthropic_proxy.server.logs import RequestLine, configure
+from anthropic_proxy.server.logs import configure
+from anthropic_proxy.server.protocol import protocol_for
 from anthropic_proxy.server.record_folder import prepare
+from anthropic_proxy.server.running import Running
 from anthropic_proxy.upstream.outbound import os_reason
-from anthropic_proxy.wire.json import dumps
+
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None  # type: ignore[assignment]
 
 KEEP_ALIVE = 120
 """Seconds an idle connection is kept. Clients reuse theirs for up to 90 s; who closes first causes a
@@ -29,25 +33,11 @@ reset now and then, so it had better be the client."""
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 
+SPARE_FILES = 64
+"""Open files beside connections: sockets that listen, the log, libraries."""
+
 CANNOT_LISTEN = 1
 """Exit code."""
-
-
-class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, but that bytes which are no HTTP get an Anthropic error, too."""
-
-    def send_400_response(self, msg: str) -> None:
-        line = RequestLine(request_id(), "", "")
-        body = dumps(error_body(InvalidRequest("this is no HTTP/1.1 request"), line))
-        head = (
-            "HTTP/1.1 400 Bad Request",
-            "content-type: application/json",
-            f"content-length: {len(body)}",
-            "connection: close",
-            f"request-id: {line.id}",
-        )
-        self.transport.write("".join(f"{text}\r\n" for text in (*head, "")).encode() + body)
-        self.transport.close()
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -64,6 +54,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
             for opened in sockets:
                 opened.close()
             raise
+        # Accepted connections inherit it. asyncio's own event loop does not set it where the socket is ours,
+        # and a reply of two writes then waits 40 ms for the client's acknowledgement.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sockets.append(bound)
         port = bound.getsockname()[1]
     return sockets
@@ -120,17 +113,23 @@ def _with_port_of_metrics(settings: Settings, sockets: list[socket.socket]) -> l
         sys.exit(CANNOT_LISTEN)
 
 
-def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices: list[str]) -> None:
-    """Serves until a signal says stop. Then running requests get SHUTDOWN_GRACE seconds to finish."""
-    sockets = _with_port_of_metrics(settings, sockets)
-    configure(settings, sys.stderr)
-    if settings.record_dir is not None:
-        notices = [*notices, f"RECORD_DIR: prompts and replies are written to {settings.record_dir}"]
-    for notice in notices:
-        logging.getLogger("anthropic_proxy").warning(notice)
+class Server(uvicorn.Server):
+    """uvicorn's server, which tells the application of a shutdown as soon as the signal comes."""
+
+    def __init__(self, config: uvicorn.Config, running: Running) -> None:
+        super().__init__(config)
+        self._running = running
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._running.draining = True
+        super().handle_exit(sig, frame)
+
+
+def server_for(settings: Settings, app: FastAPI) -> Server:
+    """The server, configured."""
     config = uvicorn.Config(
         app,
-        http=HttpProtocol,
+        http=protocol_for(settings),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -143,9 +142,40 @@ def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
+    return Server(config, app.state.running)
+
+
+def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices: list[str]) -> None:
+    """Serves until a signal says stop. Then running requests get SHUTDOWN_GRACE seconds to finish."""
+    sockets = _with_port_of_metrics(settings, sockets)
+    configure(settings, sys.stderr)
+    if settings.record_dir is not None:
+        notices = [*notices, f"RECORD_DIR: prompts and replies are written to {settings.record_dir}"]
+    for notice in [*notices, *allow_files(settings)]:
+        logging.getLogger("anthropic_proxy").warning(notice)
     _calm_collector()
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets)
+        server_for(settings, app).run(sockets)
+
+
+def allow_files(settings: Settings) -> list[str]:
+    """Lets this process open as many files as it may, and says so if that is too few for MAX_CONCURRENT.
+
+    A running request needs two, its client's connection and its backend's.
+    """
+    if resource is None:
+        return []
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # A hard limit of "unlimited" may be more than the system grants; some thousand more will do.
+        soft = min(hard, max(soft, 65536)) if hard != resource.RLIM_INFINITY else max(soft, 65536)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * settings.max_concurrent + SPARE_FILES
+    if not settings.max_concurrent or soft == resource.RLIM_INFINITY or soft >= needed:
+        return []
+    return [f"MAX_CONCURRENT={settings.max_concurrent} needs {needed} open files, and {soft} are allowed (ulimit -n)"]
 
 
 YOUNG = 20_000

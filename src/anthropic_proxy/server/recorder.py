@@ -153,16 +153,17 @@ def _dialect(habits: Dialect | None, base_url: str, model: str) -> Document | No
 
 def _request_body(headers: Mapping[str, str], body: bytes, limit: int) -> Any:
     """The JSON that was sent, or the text that is none."""
+    unpacked: bytes | bytearray = body
     with suppress(ProxyError, KeyError):
-        body = DECODERS[headers.get("content-encoding", "").strip().lower()](body, limit)
-    return _value(body)
+        unpacked = DECODERS[headers.get("content-encoding", "").strip().lower()](body, limit)
+    return _value(unpacked)
 
 
 def _answer_body(body: bytes) -> Any:
     return event_texts(body.decode()) if body.startswith(b"event:") else _value(body)
 
 
-def _value(data: bytes) -> Any:
+def _value(data: bytes | bytearray) -> Any:
     try:
         return loads(data)
     except InvalidJson:

@@ -11,9 +11,10 @@ from starlette.types import Receive, Send
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import ProxyError
 from anthropic_proxy.server.disconnect import ClientGone, while_connected
-from anthropic_proxy.server.failures import SHUTTING_DOWN, error_body, internal_error
+from anthropic_proxy.server.failures import error_body, internal_error
 from anthropic_proxy.server.headers import RawHeaders, exchange_headers
 from anthropic_proxy.server.logs import RequestLine
+from anthropic_proxy.server.running import shutting_down
 from anthropic_proxy.translate.writer import MessageWriter
 from anthropic_proxy.wire.anthropic import StreamEvent
 from anthropic_proxy.wire.sse import PING, encode_events
@@ -55,7 +56,8 @@ async def send_stream(
         await reply.fail(error)
     except asyncio.CancelledError:
         if reply.started:
-            await reply.fail(SHUTTING_DOWN)
+            await reply.fail(shutting_down())
+            await reply.end()
         raise
     except Exception:
         if not reply.started:
@@ -132,7 +134,7 @@ class EventStream:
             self._timer = self._loop.call_at(due, self._tick)
             return
         self._timer = self._loop.call_at(now + self._settings.ping_every, self._tick)
-        if not self._writing:
+        if not self._writing and (self._filler is None or self._filler.done()):
             self._filler = self._loop.create_task(self._fill())
 
     async def _fill(self) -> None:

@@ -26,6 +26,12 @@ class Client(Struct, frozen=True):
     """Ask for the continuation of a last assistant message (setting PREFILL=emulate)."""
     strict: bool = False
     """Refuse what would be dropped (setting STRICT)."""
+    largest_event: int = 16 * 2**20
+    """Bytes of an event in the backend's stream (setting MAX_EVENT_MB)."""
+    largest_reply: int = 64 * 2**20
+    """Bytes of a reply that is put together here (setting MAX_REPLY_MB)."""
+    longest_arguments: int = 16_000_000
+    """Characters of one tool call's arguments in a reply (setting MAX_ARGUMENTS_MB)."""
     hash_user_id: bool = False
     """Send a hash of `metadata.user_id` on (setting FORWARD_USER_ID=hash)."""
 

@@ -1,7 +1,6 @@
 """HttpUpstream: a backend over HTTP, with or without a proxy between. The one import of aiohttp."""
 
 import asyncio
-import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -10,7 +9,9 @@ from typing import Any, Self, cast
 from weakref import WeakSet
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from anthropic_proxy.errors import BreakKind, UpstreamBroke
@@ -21,6 +22,9 @@ from anthropic_proxy.upstream.outbound import address_of, os_reason, proxy_for, 
 from anthropic_proxy.upstream.site import Site, lower
 
 _DEFAULT_TIMEOUTS = Timeouts()
+
+PORTION = 2**16
+"""Bytes of a large request that are written at once."""
 
 START_BREAKS: tuple[tuple[type[Exception], BreakKind], ...] = (
     (aiohttp.ConnectionTimeoutError, "connect_timeout"),
@@ -103,7 +107,7 @@ class HttpUpstream:
                     method,
                     self._site.origin + self._site.target(path),
                     headers=headers,
-                    data=io.BytesIO(body) if body is not None and len(body) > LARGE_BODY else body,
+                    data=_InPortions(body) if body is not None and len(body) > LARGE_BODY else body,
                     allow_redirects=False,
                 )
             return _HttpReply(response, lease, self._peer)
@@ -228,6 +232,24 @@ class _HttpReply:
             self._content.set_exception(broke)
 
 
+class _InPortions(aiohttp.Payload):
+    """A long body. As a file it would be copied first, in one piece it would wait in the transport (aiohttp 3.14)."""
+
+    _autoclose = True
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self._size = len(body)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return str(self._value, encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        body = memoryview(self._value)
+        for start in range(0, len(body), PORTION):
+            await writer.write(body[start : start + PORTION])
+
+
 @dataclass(slots=True)
 class _Lease:
     """The connection that one request was given, as told by the connector."""
@@ -261,9 +283,7 @@ class _Connector(aiohttp.TCPConnector):
         self._known: WeakSet[ResponseHandler] = WeakSet()
 
     async def connect(self, *args: Any, **options: Any) -> Any:
-        connection = await super().connect(*args, **options)
-        protocol = connection.protocol
-        assert protocol is not None
+        connection, protocol = await self._clean(*args, **options)
         lease = _LEASE.get()
         lease.protocol = protocol
         lease.transport = connection.transport
@@ -274,6 +294,19 @@ class _Connector(aiohttp.TCPConnector):
             if lease.closed is not None:
                 lease.closed.add_done_callback(_look_at)
         return connection
+
+    async def _clean(self, *args: Any, **options: Any) -> tuple[Connection, ResponseHandler]:
+        """A connection on which nothing has come unasked.
+
+        aiohttp 3.14 would take what came after the end of one reply for the next one, which is another client's.
+        """
+        while True:
+            connection = await super().connect(*args, **options)
+            protocol = connection.protocol
+            assert protocol is not None
+            if protocol not in self._known or not protocol.should_close:
+                return connection, protocol
+            connection.close()
 
 
 def _look_at(closed: "asyncio.Future[None]") -> None:

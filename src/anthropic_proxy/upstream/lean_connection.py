@@ -64,6 +64,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", None)
         self._parser = self._new_parser()
         self._headers: dict[str, str] = {}
+        self._header_count = 0
+        """Of the head so far, those of one name too."""
         self._head_rest = 0
         """Bytes of the head since its last whole header, roughly."""
         self._ends_by_close = False
@@ -193,6 +195,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._headers = {}
+        self._header_count = 0
         if self._complete:
             self._may_stay = False  # A second reply, which nobody asked for.
 
@@ -200,7 +203,8 @@ class Connection(asyncio.Protocol):
         self._head_rest = 0
         if len(name) + len(value) > LONGEST_HEADER:
             raise Misread(f"Got more than {LONGEST_HEADER} bytes of one header")
-        if len(self._headers) >= MOST_HEADERS:
+        self._header_count += 1
+        if self._header_count > MOST_HEADERS:
             raise Misread("Too many headers received")
         if b"\0" in value:
             raise Misread("Invalid HTTP header")

@@ -16,7 +16,7 @@ class InvalidJson(ValueError):
     """The text is not JSON. The message says what was met and at which byte."""
 
 
-def loads(data: bytes, *, keep_surrogates: bool = False) -> Any:
+def loads(data: bytes | bytearray, *, keep_surrogates: bool = False) -> Any:
     """The value in `data`, UTF-8 JSON text.
 
     JSON may spell half a surrogate pair (`"\\ud83d"`), which no UTF-8 text can hold. It becomes
@@ -37,7 +37,7 @@ def indented(value: object) -> bytes:
     return msgspec.json.format(_encoder.encode(value), indent=2) + b"\n"
 
 
-def _loads_leniently(data: bytes, keep_surrogates: bool, first: Exception) -> Any:
+def _loads_leniently(data: bytes | bytearray, keep_surrogates: bool, first: Exception) -> Any:
     """What msgspec refuses and others send: a byte order mark and halves of surrogate pairs."""
     try:
         value = standard_json.loads(data.removeprefix(b"\xef\xbb\xbf"), parse_constant=_no_constant)

@@ -26,12 +26,12 @@ class Arguments:
     holds JSON, a list, prose.
     """
 
-    __slots__ = ("_characters", "_cumulative", "_end", "_held", "_is_object", "_length", "_parts", "_passed", "flaw")
+    __slots__ = ("_characters", "_cumulative", "_end", "_held", "_is_object", "_parts", "_passed", "flaw", "length")
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         """All that came, but for white space in front."""
-        self._length = 0
+        self.length = 0
         """Characters of it."""
         self._is_object: bool | None = None
         """Does it begin with a bracket? None as long as nothing has come."""
@@ -75,7 +75,7 @@ class Arguments:
 
     def feed(self, fragment: object) -> str:
         """What of `fragment` may be passed on now."""
-        if self._passed and type(fragment) is str and 0 < len(fragment) < self._length:
+        if self._passed and type(fragment) is str and 0 < len(fragment) < self.length:
             # Fast path: more of an object that is on its way, too short to repeat what came before.
             return self._more(self._characters.feed(fragment))
         text = self._text(fragment)
@@ -86,7 +86,7 @@ class Arguments:
             self._is_object = text[0] == "{" if text else None
         elif self._is_snapshot(text):
             self._cumulative = True
-            text = text[self._length :]
+            text = text[self.length :]
         return self._more(text) if text else ""
 
     def close(self, cut_off: bool) -> str:
@@ -115,7 +115,7 @@ class Arguments:
 
     def _more(self, text: str) -> str:
         self._parts.append(text)
-        self._length += len(text)
+        self.length += len(text)
         return self._pass_on(text) if self._is_object else ""
 
     def _is_snapshot(self, text: str) -> bool:
@@ -124,7 +124,7 @@ class Arguments:
         Where a value is due it can: an object inside may begin as the outer one does, `{"a": ` and
         `{"a": 1}}`. Elsewhere only a first key that begins with `{` could.
         """
-        if not self._is_object or len(text) < self._length or not text.startswith(self._raw):
+        if not self._is_object or len(text) < self.length or not text.startswith(self._raw):
             return False
         return self._cumulative or self._end.in_string or self._parts[-1].rstrip()[-1:] not in _BEFORE_A_VALUE
 
@@ -152,7 +152,7 @@ class Arguments:
 
     def _start_again(self) -> None:
         """Forgets a bare `{}` that turned out to be a placeholder."""
-        self._parts, self._length, self._held, self._end, self._is_object = [], 0, "", JsonEnd(), None
+        self._parts, self.length, self._held, self._end, self._is_object = [], 0, "", JsonEnd(), None
 
     def _from_other_json(self, raw: str) -> str:
         """An object from JSON that is wrapped in a string, or all of it as text."""

@@ -3,10 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from anthropic_proxy.errors import UpstreamBroke
 from anthropic_proxy.translate.chat.arguments import Arguments
 from anthropic_proxy.translate.chat.ids import CallIds
 from anthropic_proxy.translate.chat.tool_names import ToolNames
 from anthropic_proxy.translate.pieces import ToolCall
+
+MOST_CALLS = 1000
+"""Calls that one reply may make. A model that makes more has run wild, or its backend has."""
 
 
 @dataclass(slots=True)
@@ -80,15 +84,23 @@ class CallReader:
     """Reads the `tool_calls` of a reply's deltas. Feed it with `read`, end with `close`."""
 
     def __init__(
-        self, names: ToolNames, ids: CallIds, only_one: bool, whole: frozenset[str], wait_for_id: bool
+        self,
+        names: ToolNames,
+        ids: CallIds,
+        only_one: bool,
+        whole: frozenset[str],
+        wait_for_id: bool,
+        longest: int = 16_000_000,
     ) -> None:
         """`whole`: client names of tools whose arguments are sent in one piece. `wait_for_id`: the
-        upstream's id matters, so a call is not announced before it or its arguments have come."""
+        upstream's id matters, so a call is not announced before it or its arguments have come.
+        `longest`: characters of one call's arguments that are taken."""
         self._names = names
         self._ids = ids
         self._only_one = only_one
         self._whole = whole
         self._wait_for_id = wait_for_id
+        self._longest = longest
         self._calls: list[Call] = []
         self._last: Call | None = None
         self.flaws: list[str] = []
@@ -114,10 +126,15 @@ class CallReader:
         caller marks calls as begun.
 
         Calls beyond the first are left out where only one is allowed.
+
+        Raises UpstreamBroke for arguments that are too long, and for too many calls.
         """
         call = self._going_on(deltas, choice)
         if call is not None:
-            return [(call, self._said(call, call.arguments.feed(deltas[0]["function"]["arguments"])))]
+            text = call.arguments.feed(deltas[0]["function"]["arguments"])
+            if call.arguments.length > self._longest:
+                raise self._too_long()
+            return [(call, self._said(call, text))]
         taken: list[Call] = []
         told = []
         for entry in _entries(deltas):
@@ -125,6 +142,10 @@ class CallReader:
             taken.append(call)
             self._last = call
             text = _add(call, entry)
+            if max(call.arguments.length, len(call.free_text)) > self._longest:
+                raise self._too_long()
+            if len(self._calls) > MOST_CALLS:
+                raise UpstreamBroke(f"the upstream's reply has more than {MOST_CALLS} tool calls", kind="too_large")
             if self._only_one and call.number > 0:
                 continue
             told.append((call, self._said(call, text)))
@@ -157,6 +178,13 @@ class CallReader:
         if type(function) is not dict or len(function) != 1 or type(function.get("arguments")) is not str:
             return None
         return None if call.named_again or call.arguments.complete else call
+
+    def _too_long(self) -> UpstreamBroke:
+        return UpstreamBroke(
+            "the upstream's reply has a tool call with arguments longer than "
+            f"{self._longest} characters (setting MAX_ARGUMENTS_MB)",
+            kind="too_large",
+        )
 
     def _said(self, call: Call, text: str, last: bool = False) -> list[ToolCall]:
         if call.call_id and not call.in_one_piece:

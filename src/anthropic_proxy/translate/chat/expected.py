@@ -28,6 +28,8 @@ class Expected(Struct, frozen=True):
     """Text that the model may say again and the client has already."""
     schema: dict[str, Any] | None = None
     """For structured output that the backend does not enforce."""
+    longest_arguments: int = 16_000_000
+    """Characters of one call's arguments that are taken."""
     discard: bool = False
     """`max_tokens: 0`: only the prompt cache was to be filled."""
     search_query: str | None = None

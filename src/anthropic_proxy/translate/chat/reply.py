@@ -49,6 +49,7 @@ class ChatReader:
             expected.only_one_call,
             expected.whole_arguments,
             wait_for_id=dialect.tool_id == "verbatim",
+            longest=expected.longest_arguments,
         )
         self._reasoning = ReasoningReader(dialect, expected.model, expected.show)
         self._words = ReplyText(

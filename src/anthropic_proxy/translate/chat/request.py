@@ -79,6 +79,7 @@ def translate(request: MessagesRequest, model: str, dialect: Dialect, client: Cl
         whole_arguments=tools.buffered,
         prefill=continued.repeated,
         schema=output.schema,
+        longest_arguments=client.longest_arguments,
         discard=request["max_tokens"] == 0,
         search_query=_last_question(conversation) if tools.web_search else None,
     )

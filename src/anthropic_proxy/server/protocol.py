@@ -1,0 +1,190 @@
+"""HttpProtocol: one connection of a client's, with limits on what it may send and on how long it may take.
+
+uvicorn waits for ever for a request that was begun, keeps headers of any size, and waits for ever for a client
+that does not read its reply. Each would let a few idle clients use up a server.
+"""
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from anthropic_proxy.config import Settings
+from anthropic_proxy.errors import InvalidRequest, ProxyError
+from anthropic_proxy.server.door import LINGER
+from anthropic_proxy.server.failures import error_body, request_id
+from anthropic_proxy.server.logs import RequestLine
+from anthropic_proxy.wire.json import dumps
+
+NO_HTTP = InvalidRequest("this is no HTTP/1.1 request")
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, but for the limits; and what it refuses by itself gets an Anthropic error, too.
+
+    While a request runs, its client owes nothing. Otherwise the client is waited for: HEAD_TIMEOUT
+    seconds for the first request and the rest of a head that was begun, uvicorn's keep-alive for the
+    next request. The body is the application's to wait for. No timer is set for a head that comes in
+    one piece.
+    """
+
+    head_timeout: float = 0
+    """Seconds; 0 waits for ever."""
+    write_timeout: float = 0
+    """Seconds; 0 waits for ever."""
+    largest_head: float = float("inf")
+    """Bytes of a request before its body, and of what follows that."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._loose = 0
+        """Bytes that have come since something was last made of them: a whole head or a part of a body."""
+        self._refusal: ProxyError = NO_HTTP
+        self._patience: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._lingering: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_client()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        self._stop_waiting_for_reader()
+        if self._lingering is not None:
+            self._lingering.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering is not None:
+            return
+        self._loose += len(data)
+        super().data_received(data)
+        if self._loose > self.largest_head:
+            self._refuse(self._head_too_large())
+        elif self._owes_us and self._patience is None:
+            self._wait_for_client()
+
+    def on_headers_complete(self) -> None:
+        if self._loose > self.largest_head and self._size_of_head() > self.largest_head:
+            self._refusal = self._head_too_large()
+            raise ValueError("too large")  # which the parser turns into a call of send_400_response
+        self._loose = 0
+        self._stop_waiting()
+        super().on_headers_complete()
+        self.cycle.transport = cast("asyncio.Transport", _Unread(self))
+
+    def on_body(self, body: bytes) -> None:
+        self._loose = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self.cycle.transport = self.transport
+        super().on_message_complete()
+
+    def close_unread(self) -> None:
+        """Closes our side now, and the connection after LINGER: closed at once, it would be reset under a client
+        that is still sending, and our last words would be lost."""
+        if self._lingering is not None or self.transport.is_closing():
+            return
+        if not self.transport.can_write_eof():  # TLS
+            self.transport.close()
+            return
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._lingering = self.loop.call_later(LINGER, self.transport.close)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._refusal)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.write_timeout:
+            self._unread = self.loop.call_later(self.write_timeout, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_waiting_for_reader()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        # To close in good manner would be to wait until the client has read all, which it has not in all this time.
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        super().timeout_keep_alive_handler()
+
+    @property
+    def _owes_us(self) -> bool:
+        """Is it the client's turn, with nobody looking at the clock?"""
+        if self._lingering is not None:
+            return False
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and self.timeout_keep_alive_task is None and not self.transport.is_closing()
+
+    def _wait_for_client(self) -> None:
+        if self.head_timeout:
+            self._patience = self.loop.call_later(self.head_timeout, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _stop_waiting_for_reader(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _give_up(self) -> None:
+        self._patience = None
+        if self._loose:
+            message = f"the headers did not arrive within {self.head_timeout:g} s (setting HEAD_TIMEOUT)"
+            self._refuse(ProxyError(message, type="timeout_error", status=408))
+        else:
+            self.transport.close()
+
+    def _size_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+
+    def _head_too_large(self) -> ProxyError:
+        message = f"the headers are larger than {self.largest_head / 1024:g} KiB (setting MAX_HEADER_KB)"
+        return ProxyError(message, type="invalid_request_error", status=431)
+
+    def _refuse(self, error: ProxyError) -> None:
+        """Answers with `error` and closes. In the middle of a reply there is no place for it."""
+        if self._lingering is not None or self.transport.is_closing():
+            return
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.abort()
+            return
+        line = RequestLine(request_id(), "", "", status=error.status, error_type=error.type)
+        body = dumps(error_body(error, line))
+        headers = (
+            "content-type: application/json",
+            f"content-length: {len(body)}",
+            "connection: close",
+            f"request-id: {line.id}",
+        )
+        self.transport.write(
+            STATUS_LINE[error.status] + "".join(f"{text}\r\n" for text in (*headers, "")).encode() + body
+        )
+        self.close_unread()
+        line.log()
+
+
+class _Unread:
+    """The transport as an answer sees it as long as not all of its request has come."""
+
+    def __init__(self, protocol: HttpProtocol) -> None:
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+        self.close = protocol.close_unread
+
+
+def protocol_for(settings: Settings) -> type[HttpProtocol]:
+    """HttpProtocol with the limits of `settings`."""
+    limits = {
+        "head_timeout": settings.head_timeout,
+        "write_timeout": settings.write_timeout,
+        "largest_head": settings.max_header_kb * 1024,
+    }
+    return type("LimitedHttpProtocol", (HttpProtocol,), limits)
