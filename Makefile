@@ -6,7 +6,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 
 SUPPLY := .venvs/supply
 
-.PHONY: sbom audit check test format lint types golden docs lock bench bench-results guard guard-update clean
+.PHONY: sbom audit check test format lint types golden docs lock bench bench-results guard guard-update soak clean
 
 check:  ## everything: format, lint, types, scripts, all tests, coverage
 	./run_tests.sh
@@ -47,6 +47,9 @@ lock:  ## resolve the requirements anew; `make lock UPGRADE=--upgrade` takes the
 	$(COMPILE) requirements/client-llm.in --output-file requirements/client-llm.txt
 	$(COMPILE) requirements/client-pydantic-ai.in --output-file requirements/client-pydantic-ai.txt
 	$(COMPILE) requirements/supply.in --output-file requirements/supply.txt
+
+soak:  ## the long forms of the fault and load tests, ten minutes: a thousand streams, faults at random for five
+	THOROUGH=1 $(PYTHON) -m pytest -q -s tests/faults tests/load
 
 bench:  ## measure the proxy beside nginx and LiteLLM, ten minutes; `make bench BENCH=--quick` takes one
 	$(PYTHON) -m bench $(BENCH)

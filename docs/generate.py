@@ -11,6 +11,7 @@ import ast
 import inspect
 import io
 import re
+import runpy
 import sys
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -255,6 +256,25 @@ def _ends_section() -> Iterator[str]:
     yield ""
 
 
+def reliability() -> str:
+    """The matrix is the tests' own, which hold the proxy to every cell of it."""
+    matrix = runpy.run_path(str(DOCS.parent / "tests" / "faults" / "matrix.py"))["MATRIX"]
+    cells = sum(1 for row in matrix.values() for outcome in row if outcome)
+    heading = [
+        f"{len(matrix)} faults, {cells} cases.",
+        "",
+        "| The backend, or the network before it … | whole reply, at once | whole reply, midway "
+        "| stream, at once | stream, midway |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*heading, *(_fault_row(fault, row) for fault, row in matrix.items())])
+
+
+def _fault_row(fault: str, outcomes: Iterable[str]) -> str:
+    told = ("" if not outcome else "all of it" if outcome == "complete" else _code(outcome) for outcome in outcomes)
+    return f"| {_cell(fault)} | {' | '.join(told)} |"
+
+
 def _names(names: Iterable[str]) -> str:
     return ", ".join(map(_code, sorted(names)))
 
@@ -263,6 +283,7 @@ PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("backends.md", backends),
     ("environment.md", environment),
     ("mapping.md", mapping),
+    ("reliability.md", reliability),
 )
 
 

@@ -38,6 +38,12 @@ class Stall(NamedTuple):
     """Do nothing more until the client goes."""
 
 
+class Await(NamedTuple):
+    """Do nothing more until this happens."""
+
+    event: asyncio.Event
+
+
 class Close(NamedTuple):
     """Close the connection in good manner."""
 
@@ -46,7 +52,7 @@ class Reset(NamedTuple):
     """Close the connection so that the client gets a reset."""
 
 
-Step: TypeAlias = Send | Pause | Deaf | Stall | Close | Reset
+Step: TypeAlias = Send | Pause | Deaf | Stall | Await | Close | Reset
 
 
 class Request(NamedTuple):
@@ -96,7 +102,7 @@ def stream(*parts: bytes) -> list[Step]:
 
 
 class ScriptedServer:
-    """Plays scripts on 127.0.0.1 or another `host`, at a port of the system's choice. Use it with `async with`.
+    """Plays scripts on 127.0.0.1 or another `host`, at `port` or one of the system's choice. Use it with `async with`.
 
     `greeting` is played when a connection opens, before any request. `tls` makes it speak TLS.
     """
@@ -107,6 +113,7 @@ class ScriptedServer:
         greeting: Sequence[Step] = (),
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.requests: list[Request] = []
         self.connections = 0
@@ -117,6 +124,7 @@ class ScriptedServer:
         self._greeting = greeting
         self._tls = tls
         self._host = host
+        self.port = port
         self._news = asyncio.Condition()
         self._talks: set[asyncio.Task[None]] = set()
 
@@ -132,8 +140,8 @@ class ScriptedServer:
             await self._news.wait_for(lambda: condition(self))
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, self._host, 0, ssl=self._tls)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._accept, self._host, self.port, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -183,6 +191,8 @@ class ScriptedServer:
                     await _wait(reader, seconds)
                 case Deaf(seconds):
                     await asyncio.sleep(seconds)
+                case Await(event):
+                    await event.wait()
                 case Stall():
                     await _wait(reader, None)
                 case Close():
