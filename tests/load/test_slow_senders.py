@@ -65,7 +65,7 @@ async def test_a_request_that_trickles_in(at_once: bytes, slowly: bytes, setting
             return answer
 
     async with ScriptedServer([Send(reply(WHOLE))]) as backend:
-        with serving(backend.url, tmp_path, head_timeout="0.5", body_timeout="0.5") as proxy:
+        with serving(backend.url, tmp_path, head_timeout="1.5", body_timeout="1.5") as proxy:
             answers = asyncio.gather(*(client() for _ in range(SLOW)))
             assert (await ask(proxy.url, question())).outcome == "complete"
             for answer in await answers:
