@@ -43,6 +43,7 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         self.writer.transport.abort()
+        await asyncio.sleep(0)  # in which it is closed
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)

@@ -39,6 +39,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._loose = 0
         """Bytes that have come since something was last made of them: a whole head or a part of a body."""
+        self._in_head = False
         self._refusal: ProxyError = NO_HTTP
         self._patience: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -62,14 +63,19 @@ class HttpProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._loose > self.largest_head:
             self._refuse(self._head_too_large())
-        elif self._owes_us and self._patience is None:
+        elif self._owes_us:
             self._wait_for_client()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         if self._loose > self.largest_head and self._size_of_head() > self.largest_head:
             self._refusal = self._head_too_large()
             raise ValueError("too large")  # which the parser turns into a call of send_400_response
         self._loose = 0
+        self._in_head = False
         self._stop_waiting()
         super().on_headers_complete()
         self.cycle.transport = cast("asyncio.Transport", _Unread(self))
@@ -79,8 +85,15 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._loose = 0
         self.cycle.transport = self.transport
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_head:  # that of the next request, which came before its turn
+            self._unset_keepalive_if_required()
+            self._wait_for_client()
 
     def close_unread(self) -> None:
         """Closes our side now, and the connection after LINGER: closed at once, it would be reset under a client
@@ -121,7 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
         return answered and self.timeout_keep_alive_task is None and not self.transport.is_closing()
 
     def _wait_for_client(self) -> None:
-        if self.head_timeout:
+        if self.head_timeout and self._patience is None:
             self._patience = self.loop.call_later(self.head_timeout, self._give_up)
 
     def _stop_waiting(self) -> None:
@@ -136,7 +149,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._patience = None
-        if self._loose:
+        if self._in_head:
             message = f"the headers did not arrive within {self.head_timeout:g} s (setting HEAD_TIMEOUT)"
             self._refuse(ProxyError(message, type="timeout_error", status=408))
         else:
