@@ -6,7 +6,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 
 SUPPLY := .venvs/supply
 
-.PHONY: sbom audit check test format lint types golden docs lock bench bench-results guard guard-update soak clean
+.PHONY: sbom audit check test format lint types golden docs lock bench bench-results guard guard-update soak fuzz clean
 
 check:  ## everything: format, lint, types, scripts, all tests, coverage
 	./run_tests.sh
@@ -42,6 +42,7 @@ lock:  ## resolve the requirements anew; `make lock UPGRADE=--upgrade` takes the
 	$(COMPILE) requirements/litellm.in --output-file requirements/litellm.txt
 	$(COMPILE) requirements/sdk-0.60.in --output-file requirements/sdk-0.60.txt
 	$(COMPILE) requirements/sdk-1.17.in --output-file requirements/sdk-1.17.txt
+	$(COMPILE) requirements/schemathesis.in --output-file requirements/schemathesis.txt
 	$(COMPILE) requirements/client-agent-sdk.in --output-file requirements/client-agent-sdk.txt
 	$(COMPILE) requirements/client-langchain.in --output-file requirements/client-langchain.txt
 	$(COMPILE) requirements/client-llm.in --output-file requirements/client-llm.txt
@@ -50,6 +51,14 @@ lock:  ## resolve the requirements anew; `make lock UPGRADE=--upgrade` takes the
 
 soak:  ## the long forms of the fault and load tests, ten minutes: a thousand streams, faults at random for five
 	THOROUGH=1 $(PYTHON) -m pytest -q -s tests/faults tests/load
+
+FUZZ_SECONDS := 600
+
+fuzz:  ## look for inputs that break the decoder and the translators, ten minutes each; what is found is kept in .fuzz
+	@for target in sse_decoder chat_request chat_reply; do \
+		mkdir -p .fuzz/$$target; \
+		$(PYTHON) -m fuzz.$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.fuzz/$$target- .fuzz/$$target || exit 1; \
+	done
 
 bench:  ## measure the proxy beside nginx and LiteLLM, ten minutes; `make bench BENCH=--quick` takes one
 	$(PYTHON) -m bench $(BENCH)

@@ -3,10 +3,11 @@
 # guard that counts work (bench/README.md).
 #
 # Needs Python 3.11 or later and a package index that pip or uv can reach. Makes its own environments:
-# .venv for the package and its tests, and in .venvs one for each old SDK, one for LiteLLM, and where there
-# is npm, one for Claude Code and one for the TypeScript SDK. The tests of other clients are skipped, unless
-# `make clients` has installed them. A second run reuses what is there. PYTHON names another interpreter.
-# Arguments go to pytest, and then the coverage floor and the guard are left out: ./run_tests.sh -k tool_result
+# .venv for the package and its tests, and in .venvs one for each old SDK, one for LiteLLM, one for
+# schemathesis, and where there is npm, one for Claude Code and one for the TypeScript SDK. The tests of
+# other clients are skipped, unless `make clients` has installed them. A second run reuses what is there.
+# PYTHON names another interpreter. Arguments go to pytest, and then the coverage floor and the guard are
+# left out: ./run_tests.sh -k tool_result
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
@@ -16,6 +17,7 @@ main() {
     install .venv --quiet --no-deps --no-build-isolation --editable .
     environment .venvs/sdk-0.60 requirements/sdk-0.60.txt
     environment .venvs/sdk-1.17 requirements/sdk-1.17.txt
+    environment .venvs/schemathesis requirements/schemathesis.txt
     environment .venvs/litellm requirements/litellm.txt
     .venv/bin/python tests/clients/install.py claude-code client-typescript-sdk
 

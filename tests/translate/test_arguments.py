@@ -80,7 +80,8 @@ FRAGMENTS: dict[str, tuple[list[Any], list[str], str, str]] = {
         unparsed('"{\\"a'),
         "are no JSON object",
     ),
-    "an object that is no JSON passes, for it is too late": (["{'a': 1}"], ["{'a': 1}"], "", "are no JSON"),
+    "an object that is no JSON is kept as text": (["{'a': 1}"], [unparsed("{'a': 1}")], "", "are no JSON"),
+    "where its beginning has passed, its end does not": (["{'a':", "1}"], ["{'a':", ""], "", "are no JSON"),
 }
 
 
@@ -121,6 +122,26 @@ def test_what_nothing_can_close_is_left_alone(text: str) -> None:
 @pytest.mark.parametrize(("text", "owed"), [('{"a": "b', ""), ("{", "{"), ("{}", ""), ('"{', unparsed('"{'))])
 def test_a_token_limit_leaves_arguments_truncated(text: str, owed: str) -> None:
     assert fed([text], cut_off=True)[1] == owed
+
+
+SPOILED: dict[str, tuple[list[Any], bool]] = {
+    "an object": (['{"a":', "1}"], False),
+    "no JSON, of which nothing has passed": (["{'a':1}"], False),
+    "no JSON, whose beginning has": (["{'a':", "1}"], True),
+    "what breaks off and can be closed": (['{"a":'], False),
+    "what breaks off and cannot": (["{'a':"], True),
+    "an object with more behind it": (['{"a":', "1}}"], False),
+    "no JSON with more behind it": (['{"a":', '{"b":1}"c"}}'], True),
+}
+
+
+@pytest.mark.parametrize(("fragments", "spoiled"), SPOILED.values(), ids=SPOILED.keys())
+def test_spoiled(fragments: list[Any], spoiled: bool) -> None:
+    arguments = Arguments()
+    for fragment in fragments:
+        arguments.feed(fragment)
+    arguments.close(cut_off=False)
+    assert arguments.spoiled is spoiled
 
 
 STATES: dict[str, tuple[list[Any], tuple[bool, bool, bool]]] = {

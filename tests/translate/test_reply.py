@@ -186,8 +186,20 @@ WHOLE: dict[str, tuple[Any, list[Piece]]] = {
     "half a call": (
         {"choices": [{"message": {"tool_calls": [OPEN]}}]},
         [
-            ToolCall(SLOT, "call_1", "weather", '{"city":'),
-            ToolCall(SLOT, arguments="null}"),
+            ToolCall(SLOT, "call_1", "weather"),
+            ToolCall(SLOT, arguments='{"city":null}'),
+            Finish("tool_use"),
+        ],
+    ),
+    "a call whose arguments are no JSON": (
+        {
+            "choices": [
+                {"message": {"tool_calls": [{**OPEN, "function": {"name": "weather", "arguments": "{'city':"}}]}}
+            ]
+        },
+        [
+            ToolCall(SLOT, "call_1", "weather"),
+            ToolCall(SLOT, arguments='{"__unparsed_arguments":"{\'city\':"}'),
             Finish("tool_use"),
         ],
     ),

@@ -18,7 +18,7 @@ FIELDS: dict[str, dict[str, type]] = {
 def message_blocks(message: dict[str, Any]) -> list[Block]:
     """The blocks of a whole Message, as far as a client could read them."""
     content = message.get("content")
-    return [Block(block) for block in (content if isinstance(content, list) else []) if _is_block(block)]
+    return [Block(_signed(block)) for block in (content if isinstance(content, list) else []) if _is_block(block)]
 
 
 def message_usage(message: dict[str, Any]) -> Usage | None:
@@ -42,7 +42,16 @@ def _is_block(block: object) -> bool:
     if not isinstance(block, dict) or not isinstance(block.get("type"), str):
         return False
     fields = FIELDS.get(block["type"], {"tool_use_id": str})
+    if block.get("data") == "":
+        return False  # thinking that was hidden so well that nothing is left
     return all(isinstance(block.get(name), kind) for name, kind in fields.items())
+
+
+def _signed(block: dict[str, Any]) -> dict[str, Any]:
+    """`block`, without a signature that is none."""
+    if isinstance(block.get("signature"), str | None):
+        return block
+    return {name: value for name, value in block.items() if name != "signature"}
 
 
 def _count(value: object) -> int | None:

@@ -155,7 +155,7 @@ def _message(message: Any) -> None:
         content = []  # it may be there for its `output_config` alone
     if content is None:
         raise Wrong("Field required", "content")
-    if len(message) > 2:
+    if "output_config" in message:
         typed(message, {"output_config": dict})
     message["content"] = blocks = within("content", _content, content)
     if role == "system":

@@ -11,8 +11,14 @@ from anthropic_proxy.wire.json import InvalidJson, dumps, loads
 UNPARSED = "__unparsed_arguments"
 """Key under which arguments that are no JSON object reach the client as text, so that nothing is lost."""
 
+NO_JSON = "are no JSON"
+"""The flaw of arguments that begin as an object does and are none."""
+
 _ESCAPES = {chr(code): f"\\u{code:04x}" for code in range(0x20)}
 _ESCAPES |= {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+_LENIENT = json.JSONDecoder(strict=False)
+"""Control characters in strings are escaped in passing."""
+
 _CONTROL = re.compile(r"([\x00-\x1f])")
 _BARE = re.compile(r"\{\s*\}?")
 """An empty object, or the beginning of one."""
@@ -26,7 +32,18 @@ class Arguments:
     holds JSON, a list, prose.
     """
 
-    __slots__ = ("_characters", "_cumulative", "_end", "_held", "_is_object", "_parts", "_passed", "flaw", "length")
+    __slots__ = (
+        "_characters",
+        "_cumulative",
+        "_end",
+        "_held",
+        "_is_object",
+        "_parts",
+        "_passed",
+        "flaw",
+        "length",
+        "spoiled",
+    )
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -43,6 +60,8 @@ class Arguments:
         self._cumulative = False
         """Was it seen that a fragment repeats all before it?"""
         self._characters = WholeCharacters()
+        self.spoiled = False
+        """Was something passed on that no end makes an object of?"""
         self.flaw = ""
         """What had to be mended, or could not be, for the log."""
 
@@ -98,13 +117,19 @@ class Arguments:
             return self._from_other_json(raw)
         held, self._held = self._held, ""
         if self._end.complete:
-            self.flaw = self.flaw or ("" if _parses(raw) else "are no JSON")
             return ""
-        if cut_off:
-            return held
         closing = _closing(raw, self._end)
-        self.flaw = "broke off and were closed" if closing else "are no JSON"
-        return held + closing
+        self.spoiled = not closing
+        if self.spoiled:
+            self.flaw = NO_JSON
+        elif not cut_off:
+            self.flaw = "broke off and were closed"
+            return held + closing
+        return held
+
+    def as_text(self) -> str:
+        """An object that holds all that came, as it came."""
+        return dumps({UNPARSED: self._raw}).decode()
 
     def _text(self, fragment: object) -> str:
         if isinstance(fragment, str):
@@ -130,7 +155,10 @@ class Arguments:
 
     def _pass_on(self, text: str) -> str:
         clean = self._without_controls(text) if _CONTROL.search(text) else text
+        complete = self._end.complete
         taken = self._end.feed(clean)
+        if self._end.complete and not complete and not _begins_well(self._raw):
+            return self._not_an_object()
         if taken < len(clean) and clean[taken:].strip():
             self.flaw = "went on after their end"
         out = self._held + clean[:taken]
@@ -139,6 +167,15 @@ class Arguments:
             return ""
         self._held, self._passed = "", True
         return out
+
+    def _not_an_object(self) -> str:
+        """It looked like one up to its last bracket. If none of it was passed on, it can still go as text."""
+        self.spoiled = self._passed
+        self.flaw = NO_JSON
+        if self.spoiled:
+            return ""
+        self._held, self._passed = "", True
+        return self.as_text()
 
     def _without_controls(self, text: str) -> str:
         """`text` with the control characters inside its strings escaped, which JSON demands."""
@@ -159,7 +196,7 @@ class Arguments:
         inner = _object_in(raw)
         if inner is None:
             self.flaw = "are no JSON object"
-            return dumps({UNPARSED: raw}).decode()
+            return self.as_text()
         return dumps(inner).decode() if inner else ""
 
 
@@ -182,6 +219,15 @@ def _object_in(raw: str) -> dict[str, Any] | None:
 def _parses(text: str) -> bool:
     try:
         json.loads(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _begins_well(text: str) -> bool:
+    """Is it JSON as far as its first value goes?"""
+    try:
+        _LENIENT.raw_decode(text)
     except ValueError:
         return False
     return True

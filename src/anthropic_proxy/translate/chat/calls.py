@@ -9,6 +9,8 @@ from anthropic_proxy.translate.chat.ids import CallIds
 from anthropic_proxy.translate.chat.tool_names import ToolNames
 from anthropic_proxy.translate.pieces import ToolCall
 
+SPOILED = "the upstream sent a tool call whose arguments are no JSON"
+
 MOST_CALLS = 1000
 """Calls that one reply may make. A model that makes more has run wild, or its backend has."""
 
@@ -62,6 +64,11 @@ class Call:
         """What tells it apart in the pieces."""
         return self.choice, self.index, self.number
 
+    @property
+    def is_told_of(self) -> bool:
+        """Has the client begun to read the arguments?"""
+        return bool(self.call_id) and not self.in_one_piece
+
     def is_left_by(self, entry: _Entry) -> bool:
         """Does `entry`, which may belong to this call by its place, begin another one?
 
@@ -105,6 +112,10 @@ class CallReader:
         self._last: Call | None = None
         self.flaws: list[str] = []
         """What had to be mended in arguments, filled by `close`."""
+        self.whole_reply = False
+        """Does everything come at once? Then nothing needs to go before its end is known."""
+        self.spoiled = False
+        """Were arguments passed on that are no JSON? Known once it is closed."""
 
     @property
     def any(self) -> bool:
@@ -127,13 +138,13 @@ class CallReader:
 
         Calls beyond the first are left out where only one is allowed.
 
-        Raises UpstreamBroke for arguments that are too long, and for too many calls.
+        Raises UpstreamBroke for arguments that are no JSON although the client has their beginning, or too
+        long, and for too many calls.
         """
         call = self._going_on(deltas, choice)
         if call is not None:
             text = call.arguments.feed(deltas[0]["function"]["arguments"])
-            if call.arguments.length > self._longest:
-                raise self._too_long()
+            self._check(call)
             return [(call, self._said(call, text))]
         taken: list[Call] = []
         told = []
@@ -142,8 +153,7 @@ class CallReader:
             taken.append(call)
             self._last = call
             text = _add(call, entry)
-            if max(call.arguments.length, len(call.free_text)) > self._longest:
-                raise self._too_long()
+            self._check(call)
             if len(self._calls) > MOST_CALLS:
                 raise UpstreamBroke(f"the upstream's reply has more than {MOST_CALLS} tool calls", kind="too_large")
             if self._only_one and call.number > 0:
@@ -158,9 +168,13 @@ class CallReader:
             if not call.upstream_name and call.arguments.empty and not call.free_text:
                 continue
             text = call.arguments.feed({"input": call.free_text}) if call.free_text else ""
-            pieces += self._said(call, text + call.arguments.close(cut_off), last=True)
+            text += call.arguments.close(cut_off)
             if call.arguments.flaw:
                 self.flaws.append(f"the arguments of a tool call {call.arguments.flaw}")
+            if call.arguments.spoiled:
+                self.spoiled = self.spoiled or call.is_told_of
+                call.pending, text = "", call.arguments.as_text()
+            pieces += self._said(call, text, last=True)
         return pieces
 
     def _going_on(self, deltas: Any, choice: int) -> Call | None:
@@ -179,12 +193,15 @@ class CallReader:
             return None
         return None if call.named_again or call.arguments.complete else call
 
-    def _too_long(self) -> UpstreamBroke:
-        return UpstreamBroke(
-            "the upstream's reply has a tool call with arguments longer than "
-            f"{self._longest} characters (setting MAX_ARGUMENTS_MB)",
-            kind="too_large",
-        )
+    def _check(self, call: Call) -> None:
+        if call.arguments.spoiled and call.is_told_of:
+            raise UpstreamBroke(SPOILED)
+        if max(call.arguments.length, len(call.free_text)) > self._longest:
+            raise UpstreamBroke(
+                "the upstream's reply has a tool call with arguments longer than "
+                f"{self._longest} characters (setting MAX_ARGUMENTS_MB)",
+                kind="too_large",
+            )
 
     def _said(self, call: Call, text: str, last: bool = False) -> list[ToolCall]:
         if call.call_id and not call.in_one_piece:
@@ -196,7 +213,11 @@ class CallReader:
         announced = bool(call.call_id)
         name, toolset = self._announce(call) if not announced else ("", "")
         arguments = ""
-        if not call.in_one_piece or call.arguments.complete or last:
+        if (
+            last
+            or not (call.in_one_piece or call.arguments.spoiled)
+            or (call.arguments.complete and not call.arguments.spoiled)
+        ):
             arguments, call.pending = call.pending, ""
         if announced:
             return [ToolCall(call.slot, arguments=arguments)] if arguments else []
@@ -205,7 +226,7 @@ class CallReader:
     def _announce(self, call: Call) -> tuple[str, str]:
         """The client's name for the call's tool, and its toolset's; from now on the call has an id."""
         name, toolset = self._names.restored(call.upstream_name) if call.upstream_name else ("", "")
-        call.in_one_piece = name in self._whole
+        call.in_one_piece = self.whole_reply or name in self._whole
         call.call_id = self._ids.received(call.upstream_id)
         return name, toolset
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from anthropic_proxy.translate.chat.calls import Call, CallReader
+from anthropic_proxy.translate.chat.calls import SPOILED, Call, CallReader
 from anthropic_proxy.translate.chat.citations import search_pieces
 from anthropic_proxy.translate.chat.expected import Expected
 from anthropic_proxy.translate.chat.ids import CallIds, base62
@@ -109,9 +109,8 @@ class ChatReader:
 
     def read_reply(self, data: bytes) -> list[Piece]:
         """The pieces in a whole reply. Unlike a stream it has come to its end, even where it says nothing."""
-        pieces = self.read(data)
-        self._whole = True
-        return pieces
+        self._whole = self._calls.whole_reply = True
+        return self.read(data)
 
     def close(self) -> list[Piece]:
         """What was held back, and the end. A stream that only broke off ends in a Failure."""
@@ -133,6 +132,9 @@ class ChatReader:
             pieces += self._late_signatures()
         pieces += self._held
         pieces += self._calls.close(cut_off=end in (LENGTH, WINDOW))
+        if self._calls.spoiled:
+            # Asked again for a whole reply, as clients do, we can tell what the model wrote.
+            return [*pieces, *self._fail(Failure("api_error", SPOILED, 502))]
         pieces += self._late_signatures()
         if self._expected.search_query is not None:
             pieces += self._searched(self._expected.search_query)
@@ -162,7 +164,11 @@ class ChatReader:
         if error is not None:
             return self._fail(stream_failure(error, self._asked))
         if chunk.type == "message":
-            message = loads(data)
+            try:
+                message = loads(data)
+            except InvalidJson as flaw:
+                # Not seen before: what no field of a chunk holds is not looked at.
+                return self._not_one_object(data, flaw)
             return self._message(message) if isinstance(message, dict) else []
         return self._count(chunk.usage, chunk.service_tier)
 
