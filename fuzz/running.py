@@ -48,7 +48,8 @@ def fuzz(name: str, target: Callable[[bytes], None], mutator: Callable[[bytes, i
         for number, seed in enumerate(SEEDS[name]()):
             (Path(seeds) / f"seed-{number}").write_bytes(seed)
         if not any(map(os.path.isfile, places)):
-            places = [*(places or [scratch]), str(CORPUS / name), seeds]
+            kept = [str(CORPUS / name)] if (CORPUS / name).is_dir() else []
+            places = [*(places or [scratch]), *kept, seeds]
         atheris.Setup([sys.argv[0], *options, *places], target, custom_mutator=mutator)
         atheris.Fuzz()
 
