@@ -96,6 +96,14 @@ class Backend:
             known["dropped"] = dropped
         self._settled.clear()
 
+    def learned(self) -> dict[str, dict[str, int]]:
+        """By model and field of the dialect, how much of it is otherwise than the tables say: of `dropped`, how many
+        parameters."""
+        return {
+            model: {field: len(value) if field == "dropped" else 1 for field, value in changes.items()}
+            for model, changes in self._learned.items()
+        }
+
     def notice(self, headers: Mapping[str, str]) -> None:
         """Notes that there was a reply, and looks at the headers of the first ones, which may tell who answers."""
         self._heard = asyncio.get_running_loop().time()

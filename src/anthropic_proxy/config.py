@@ -115,6 +115,11 @@ class Settings(BaseModel):
         description="The Redis in which several proxies count them together, such as `redis://host:6379`. "
         "Without it, each counts for itself.",
     )
+    key_concurrency: Whole = Field(
+        default=0,
+        description="Most requests that are answered at once for each key of `PROXY_API_KEY`; without one, for each "
+        "client address. Further ones get a 429. Each process counts for itself; 0 sets no limit.",
+    )
     forward_key: Switch = Field(
         default=False,
         description="Send the client's own key upstream. `OPENAI_API_KEY`, where set, serves clients that send none.",

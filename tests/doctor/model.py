@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anthropic_proxy.doctor.tool_probes import RESULT
-from anthropic_proxy.upstream.base import Reply
+from anthropic_proxy.upstream.base import Connections, Reply
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from tests.scripted import LAST_CHUNK, Pause, Request, Send, Step, chunk, reply, stream_head
 
@@ -76,6 +76,9 @@ class Answering:
     async def get(self, path: str, headers: Mapping[str, str] = {}) -> AsyncIterator[Reply]:
         async with Replay(reply_to("GET", path, b"", self._habits)).get(path, headers) as reply:
             yield reply
+
+    def connections(self) -> Connections:
+        return Connections()
 
     async def close(self) -> None: ...
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from anthropic_proxy import create_app
 from anthropic_proxy.config import Settings
 from anthropic_proxy.server.logs import configure
-from anthropic_proxy.upstream.base import Reply
+from anthropic_proxy.upstream.base import Connections, Reply
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from tests.server.asgi import STREAMED, WHOLE, Answer, Exchange, call, question
 
@@ -225,6 +225,9 @@ class Buggy:
     async def get(self, path: str, headers: Mapping[str, str] = {}) -> AsyncIterator[Reply]:
         raise LookupError
         yield
+
+    def connections(self) -> Connections:
+        return Connections()
 
     async def close(self) -> None: ...
 

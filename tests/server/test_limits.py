@@ -10,7 +10,9 @@ from pydantic import SecretStr
 
 from anthropic_proxy import create_app
 from anthropic_proxy.config import Settings
+from anthropic_proxy.errors import ProxyError
 from anthropic_proxy.server.limits import is_deeper
+from anthropic_proxy.server.running import Callers
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from tests.server.asgi import STREAMED, Answer, Exchange, call, question
 
@@ -142,20 +144,20 @@ async def test_a_body_made_of_many_compressed_files_costs_no_time() -> None:
 class Waiting:
     """Requests to an app whose backend does not answer until it may."""
 
-    def __init__(self, most: int) -> None:
-        settings = SETTINGS.model_copy(update={"max_concurrent": most})
+    def __init__(self, **limits: object) -> None:
+        settings = SETTINGS.model_copy(update=limits)
         self.app = create_app(settings, Replay(Recorded(STREAMED, stall=True)))
         self.exchanges: list[Exchange] = []
         self.tasks: list[asyncio.Task[Answer]] = []
 
-    def ask(self) -> None:
-        exchange = Exchange(self.app, "POST", "/v1/messages", question(stream=True))
+    def ask(self, key: str = "") -> None:
+        exchange = Exchange(self.app, "POST", "/v1/messages", question(stream=True), {"x-api-key": key})
         self.exchanges.append(exchange)
         self.tasks.append(asyncio.create_task(exchange.run()))
 
 
 async def test_no_more_than_so_many_at_once() -> None:
-    waiting = Waiting(most=2)
+    waiting = Waiting(max_concurrent=2)
     for number in range(2):
         waiting.ask()
         await waiting.exchanges[number].until_sent(b"message_start")
@@ -173,6 +175,62 @@ async def test_no_more_than_so_many_at_once() -> None:
         exchange.gone.set()
     await asyncio.gather(*waiting.tasks)
     assert waiting.app.state.running.now == 0
+
+
+async def test_no_more_than_so_many_at_once_for_each_key() -> None:
+    waiting = Waiting(key_concurrency=2, proxy_api_key=SecretStr("ann,bob"))
+    for number, key in enumerate(("ann", "ann", "bob")):
+        waiting.ask(key)
+        await waiting.exchanges[number].until_sent(b"message_start")
+    answer = await call(waiting.app, "POST", "/v1/messages", question(), {"x-api-key": "ann"})
+    told = "this proxy answers 2 requests of each client at once (setting KEY_CONCURRENCY)"
+    assert answer.error == (429, "rate_limit_error", told)
+    assert answer.headers["retry-after"] == "1"
+
+    waiting.exchanges[0].gone.set()
+    await waiting.tasks[0]
+    waiting.ask("ann")
+    await waiting.exchanges[3].until_sent(b"message_start")
+    for exchange in waiting.exchanges:
+        exchange.gone.set()
+    await asyncio.gather(*waiting.tasks)
+
+
+async def test_without_keys_a_client_is_its_address() -> None:
+    waiting = Waiting(key_concurrency=1)
+    waiting.ask("one")
+    await waiting.exchanges[0].until_sent(b"message_start")
+    assert (await call(waiting.app, "POST", "/v1/messages", question(), {"x-api-key": "two"})).error[0] == 429
+    waiting.exchanges[0].gone.set()
+    await waiting.tasks[0]
+
+
+async def test_who_has_too_many_at_once_is_not_counted_as_asking_too_often() -> None:
+    waiting = Waiting(key_concurrency=1, rate_limit="2/day")
+    waiting.ask()
+    await waiting.exchanges[0].until_sent(b"message_start")
+    for _ in range(5):
+        answer = await call(waiting.app, "POST", "/v1/messages", question())
+        assert "KEY_CONCURRENCY" in answer.error[2]
+    waiting.exchanges[0].gone.set()
+    await waiting.tasks[0]
+    waiting.ask()
+    await waiting.exchanges[1].until_sent(b"message_start")
+    waiting.exchanges[1].gone.set()
+    await waiting.tasks[1]
+    assert "RATE_LIMIT" in (await call(waiting.app, "POST", "/v1/messages", question())).error[2]
+
+
+async def test_clients_that_have_nothing_running_are_forgotten() -> None:
+    callers = Callers(1)
+    for number in range(3):
+        with callers.place(str(number)):
+            pass
+    with pytest.raises(ZeroDivisionError), callers.place("a"):
+        raise ZeroDivisionError
+    with callers.place("a"), pytest.raises(ProxyError), callers.place("a"):
+        pass
+    assert callers.running == {}
 
 
 async def test_requests_that_fail_give_their_place_back() -> None:

@@ -7,15 +7,18 @@ import sys
 
 import pytest
 from fastapi import FastAPI
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from anthropic_proxy import create_app
+from anthropic_proxy.backend import Backend
 from anthropic_proxy.config import Settings
-from anthropic_proxy.server.metrics import MOST_NAMES, Metrics
+from anthropic_proxy.server.metrics import MOST_NAMES, OTHER, Metrics
 from anthropic_proxy.upstream.base import Upstream
 from anthropic_proxy.upstream.replay import Recorded, Replay
-from tests.server.asgi import STREAMED, WHOLE, Exchange, call, question
+from tests.scripted import Request, ScriptedServer, Send, Stall, Step, chunk, stream, stream_head
+from tests.server.asgi import STREAMED, WHOLE, Exchange, alive, call, question
 
 SETTINGS = Settings(openai_api_base="http://replay.invalid/v1", metrics="on")
 JSON = {"content-type": "application/json"}
@@ -72,8 +75,67 @@ async def test_a_whole_reply_after_a_lesson() -> None:
     found = await figures(app)
     assert found['anthropic_proxy_upstream_calls_total{"dialect": "plain"}'] == 2
     assert found['anthropic_proxy_learned_total{"dialect": "plain"}'] == 1
+    assert found['anthropic_proxy_learned_habits{"field": "dropped", "model": "claude-test"}'] == 1
     assert found['anthropic_proxy_dropped_requests_total{"dialect": "plain"}'] == 1
     assert found["anthropic_proxy_chunk_gap_seconds_count"] == 0
+
+
+async def test_habits_of_models_without_a_label_of_their_own_are_counted_together() -> None:
+    backend = Backend(Replay(Recorded(WHOLE)), SETTINGS)
+    for number in range(MOST_NAMES + 3):
+        backend.learn(f"model-{number}", {"temperature": False, "dropped": frozenset({"seed", "user"})})
+    families = text_string_to_metric_families(generate_latest(Metrics(backend).registry).decode())
+    (habits,) = [family for family in families if family.name == "anthropic_proxy_learned_habits"]
+    found = {(sample.labels["model"], sample.labels["field"]): sample.value for sample in habits.samples}
+    assert len(found) == 2 * (MOST_NAMES + 1)
+    assert found["model-0", "dropped"] == 2
+    assert (found[OTHER, "temperature"], found[OTHER, "dropped"]) == (3, 6)
+
+
+@pytest.mark.parametrize("client", ["aiohttp", "lean"])
+async def test_the_pool_of_connections(client: str) -> None:
+    def script(request: Request) -> list[Step]:
+        return (
+            [*stream(STREAMED)]
+            if b"ends" in request.body
+            else [Send(stream_head()), Send(chunk(STREAMED[:300])), Stall()]
+        )
+
+    def pool(found: Figures) -> dict[str, float]:
+        name = 'anthropic_proxy_upstream_connections{"state": "%s"}'
+        return {state: found[name % state] for state in ("busy", "idle", "opening")}
+
+    async with ScriptedServer(script) as backend:
+        there = {"openai_api_base": f"{backend.url}/v1", "backend": "plain", "upstream_client": client}
+        async with alive(create_app(SETTINGS.model_copy(update=there))) as app:
+            assert pool(await figures(app)) == {"busy": 0, "idle": 0, "opening": 0}
+            endless = [Exchange(app, "POST", "/v1/messages", question(stream=True)) for _ in range(2)]
+            running = [asyncio.create_task(exchange.run()) for exchange in endless]
+            for exchange in endless:
+                await exchange.until_sent(b"Hello")
+            assert pool(await figures(app)) == {"busy": 2, "idle": 0, "opening": 0}
+            assert (await call(app, "POST", "/v1/messages", question(model="ends", stream=True))).status == 200
+            assert pool(await figures(app)) == {"busy": 2, "idle": 1, "opening": 0}
+            endless[0].gone.set()
+            await running[0]
+            await backend.until(lambda backend: len(backend.gone) == 1)
+            assert pool(await figures(app)) == {"busy": 1, "idle": 1, "opening": 0}
+            endless[1].gone.set()
+            await running[1]
+
+
+@pytest.mark.parametrize("client", ["aiohttp", "lean"])
+async def test_a_request_that_waits_for_its_connection(client: str) -> None:
+    async with ScriptedServer([], greeting=[Stall()]) as backend:  # which never shakes hands
+        there = {"openai_api_base": backend.url.replace("http:", "https:"), "upstream_client": client}
+        async with alive(create_app(SETTINGS.model_copy(update={**there, "backend": "plain"}))) as app:
+            exchange = Exchange(app, "POST", "/v1/messages", question())
+            running = asyncio.create_task(exchange.run())
+            await backend.until(lambda backend: backend.connections == 1)
+            assert (await figures(app))['anthropic_proxy_upstream_connections{"state": "opening"}'] == 1
+            exchange.gone.set()
+            await running
+            assert (await figures(app))['anthropic_proxy_upstream_connections{"state": "opening"}'] == 0
 
 
 async def test_errors_by_type_and_status() -> None:
@@ -107,7 +169,7 @@ async def test_a_stream_is_open_until_its_client_goes() -> None:
 
 
 def test_clients_that_invent_models_get_no_labels_of_their_own() -> None:
-    metrics = Metrics()
+    metrics = Metrics(Backend(Replay(Recorded(WHOLE)), SETTINGS))
     assert len({metrics.name(f"model-{number}") for number in range(10 * MOST_NAMES)}) == MOST_NAMES + 1
     assert metrics.name("model-0") == "model-0"
 

@@ -29,7 +29,7 @@ from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import UpstreamBroke
 from anthropic_proxy.server.logs import configure
 from anthropic_proxy.server.traces import Traces, Tracing
-from anthropic_proxy.upstream.base import Reply, Upstream
+from anthropic_proxy.upstream.base import Connections, Reply, Upstream
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from tests.server.asgi import ROLE, STREAMED, USAGE, WHOLE, Answer, alive, call, chunks, delta
 from tests.servers import ScriptedBackend, refused, serving, streamed
@@ -155,6 +155,9 @@ class Crashing:
     async def get(self, path: str, headers: Mapping[str, str] = {}) -> AsyncIterator[Reply]:
         raise LookupError(f"{dict(headers)}")
         yield
+
+    def connections(self) -> Connections:
+        return Connections()
 
     async def close(self) -> None: ...
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from anthropic_proxy import create_app
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import UpstreamBroke
-from anthropic_proxy.upstream.base import Reply, Upstream
+from anthropic_proxy.upstream.base import Connections, Reply, Upstream
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from tests.grammar import violations
 from tests.server.asgi import ROLE, STREAMED, USAGE, Answer, Exchange, call, chunks, delta, question
@@ -47,6 +47,9 @@ class Fed:
     async def get(self, path: str, headers: Mapping[str, str] = {}) -> AsyncIterator[Reply]:
         raise UpstreamBroke("nothing to get")
         yield self
+
+    def connections(self) -> Connections:
+        return Connections()
 
     async def close(self) -> None: ...
 

@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
+from anthropic_proxy.backend import Backend
+from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import ProxyError
 from anthropic_proxy.server.logs import RequestLine
 from anthropic_proxy.server.metrics import PREFIX, Metrics
 from anthropic_proxy.turn import Exchange
+from anthropic_proxy.upstream.replay import Recorded, Replay
 
 PAGE = (Path(__file__).parents[2] / "docs" / "watching.md").read_text()
 FIRST_CELLS = [line.split("|")[1] for line in PAGE.splitlines() if line.startswith("| `")]
@@ -25,7 +28,8 @@ def test_every_field_of_the_log_is_named() -> None:
 
 
 def test_every_figure_is_named() -> None:
+    backend = Backend(Replay(Recorded(b"")), Settings(openai_api_base="http://replay.invalid/v1"))
     # A counter's name ends in `_total` only where it is shown.
-    families = [family for family in Metrics().registry.collect() if family.name.startswith(PREFIX)]
+    families = [family for family in Metrics(backend).registry.collect() if family.name.startswith(PREFIX)]
     shown = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
     assert {name for name in NAMED if name.startswith(PREFIX)} == shown

@@ -87,7 +87,7 @@ def create_app(
     app.add_middleware(Direct, paths=MESSAGES, endpoint=messages)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Rim)
-    extras.add_metrics(app, settings)
+    extras.add_metrics(app, settings, backend)
     at_the_end += extras.add_traces(app, settings)
     if folder:
         at_the_end.append(folder.close)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from anthropic_proxy.backend import Backend
 from anthropic_proxy.config import Settings
 from anthropic_proxy.server.guard import METRICS_PATH
 
@@ -22,13 +23,13 @@ def rate_limit(settings: Settings) -> "RateLimit | None":
     return RateLimit(settings)
 
 
-def add_metrics(app: FastAPI, settings: Settings) -> None:
+def add_metrics(app: FastAPI, settings: Settings, backend: Backend) -> None:
     """The layer that counts, and the page that tells, where METRICS is not off."""
     if settings.metrics == "off":
         return
     from anthropic_proxy.server.metrics import Meter, Metrics, MetricsPage
 
-    metrics = Metrics()
+    metrics = Metrics(backend)
     app.add_middleware(Meter, metrics=metrics)
     app.router.routes.append(Route(METRICS_PATH, MetricsPage(metrics, settings), methods=["GET"]))
 

@@ -19,7 +19,7 @@ from anthropic_proxy.server.failures import LINE, send_json
 from anthropic_proxy.server.headers import allowed_headers, exchange_headers, place
 from anthropic_proxy.server.limits import check_limits
 from anthropic_proxy.server.logs import RequestLine
-from anthropic_proxy.server.running import Running
+from anthropic_proxy.server.running import Callers, Running
 from anthropic_proxy.server.streaming import send_stream
 from anthropic_proxy.translate.api import Client
 from anthropic_proxy.translate.fold import fold
@@ -59,6 +59,8 @@ class Messages:
     ) -> None:
         self._settings = settings
         self._rate_limit = rate_limit
+        self._callers = Callers(settings.key_concurrency)
+        self._tells_callers_apart = bool(rate_limit or settings.key_concurrency)
         self._message_id = message_id
         self._backend = backend
         self._running = running
@@ -78,10 +80,16 @@ class Messages:
         settings = self._settings
         headers: dict[bytes, bytes] = dict(scope["headers"])
         key = admit(headers, settings)
-        if self._rate_limit is not None:
-            await self._rate_limit.check(caller(headers, settings, address_of_client(scope)))
-        with self._running:
-            await self._answer_admitted(headers, key, line, receive, send)
+        if not self._tells_callers_apart:
+            with self._running:
+                await self._answer_admitted(headers, key, line, receive, send)
+            return
+        who = caller(headers, settings, address_of_client(scope))
+        with self._callers.place(who):
+            if self._rate_limit is not None:
+                await self._rate_limit.check(who)
+            with self._running:
+                await self._answer_admitted(headers, key, line, receive, send)
 
     async def _answer_admitted(
         self, headers: Mapping[bytes, bytes], key: str | None, line: RequestLine, receive: Receive, send: Send

@@ -5,11 +5,15 @@ them. Labels take few values, whatever clients send.
 """
 
 import time
+from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from anthropic_proxy.backend import Backend
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import STATUS
 from anthropic_proxy.server.door import check_key
@@ -49,7 +53,7 @@ TOKENS = {
 class Metrics:
     """The figures of one app."""
 
-    def __init__(self) -> None:
+    def __init__(self, backend: Backend) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -77,6 +81,7 @@ class Metrics:
         self.open_requests = gauge("open_requests", "Requests being answered")
         self.open_streams = gauge("open_streams", "Streams being written")
         self._names: set[str] = set()
+        registry.register(_State(self, backend))
 
     def name(self, model: str) -> str:
         """The model as a label: one of the first MOST_NAMES, or OTHER."""
@@ -108,6 +113,37 @@ class Metrics:
         for field, kind in TOKENS.items():
             if line.usage.get(field):
                 self.tokens.labels(model, kind).inc(line.usage[field])
+
+
+class _State(Collector):
+    """What is known of the backend, and how many connections there are, at the moment of the asking."""
+
+    def __init__(self, metrics: Metrics, backend: Backend) -> None:
+        self._metrics = metrics
+        self._backend = backend
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        pool = GaugeMetricFamily(
+            f"{PREFIX}_upstream_connections",
+            "Connections to the backend: in use, kept for later, and waited for",
+            labels=["state"],
+        )
+        for state, number in self._backend.upstream.connections()._asdict().items():
+            pool.add_metric([state], number)
+        yield pool
+        habits = GaugeMetricFamily(
+            f"{PREFIX}_learned_habits",
+            "Fields of the dialect that refusals have changed; of `dropped`, how many parameters",
+            labels=["model", "field"],
+        )
+        found: dict[tuple[str, str], int] = {}
+        for model, fields in self._backend.learned().items():
+            for field, number in fields.items():
+                labels = self._metrics.name(model), field
+                found[labels] = found.get(labels, 0) + number
+        for labels, number in found.items():
+            habits.add_metric(labels, number)
+        yield habits
 
 
 class Meter:

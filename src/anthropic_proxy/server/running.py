@@ -1,5 +1,8 @@
-"""Running: the requests that are being answered. Not too many at once, and no new ones at a shutdown."""
+"""Running: the requests that are being answered. Not too many at once, of all and of each client, and no new ones at
+a shutdown."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from anthropic_proxy.errors import ProxyError
@@ -38,3 +41,35 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.now -= 1
+
+
+class Callers:
+    """How many requests of each client are being answered. Counted in this process alone."""
+
+    def __init__(self, most: int) -> None:
+        """`most` requests of one client at once; 0 sets no limit."""
+        self._most = most
+        self.running: dict[str, int] = {}
+        """By client, of those that have any."""
+
+    @contextmanager
+    def place(self, caller: str) -> Iterator[None]:
+        """Held while a request of `caller` is answered.
+
+        Raises ProxyError, a 429, where it is one too many: who is told so has used up what is theirs, while others
+        are served.
+        """
+        now = self.running.get(caller, 0)
+        if self._most and now >= self._most:
+            raise ProxyError(
+                f"this proxy answers {self._most} requests of each client at once (setting KEY_CONCURRENCY)",
+                type="rate_limit_error",
+                headers={"retry-after": TRY_AGAIN},
+            )
+        self.running[caller] = now + 1
+        try:
+            yield
+        finally:
+            self.running[caller] -= 1
+            if not self.running[caller]:
+                del self.running[caller]

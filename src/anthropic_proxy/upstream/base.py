@@ -16,6 +16,17 @@ class Timeouts(NamedTuple):
     """For more of the body, counted while we wait for it. Setting SILENCE_TIMEOUT."""
 
 
+class Connections(NamedTuple):
+    """How many connections there are to a backend, by what they do."""
+
+    busy: int = 0
+    """In use by a request."""
+    idle: int = 0
+    """Open, and kept for the next request."""
+    opening: int = 0
+    """Not there yet: requests that wait for one. There is no limit that they could wait for instead."""
+
+
 class Reply(Protocol):
     """A backend's reply, its body still on the way."""
 
@@ -53,6 +64,9 @@ class Upstream(Protocol):
 
     def get(self, path: str, headers: Mapping[str, str] = {}) -> AbstractAsyncContextManager[Reply]:
         """Fetch the path below the base URL."""
+
+    def connections(self) -> Connections:
+        """What connections there are now."""
 
     async def close(self) -> None:
         """Give up all connections, those in use too."""

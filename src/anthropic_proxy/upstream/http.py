@@ -15,7 +15,7 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from anthropic_proxy.errors import BreakKind, UpstreamBroke
-from anthropic_proxy.upstream.base import Reply, Timeouts
+from anthropic_proxy.upstream.base import Connections, Reply, Timeouts
 from anthropic_proxy.upstream.breaks import MALFORMED_BODY, UNREADABLE_BODY, Peer
 from anthropic_proxy.upstream.limits import KEEP_ALIVE, LARGE_BODY, LONGEST_HEADER, MOST_HEADERS
 from anthropic_proxy.upstream.outbound import address_of, os_reason, proxy_for, trusting
@@ -65,6 +65,10 @@ class HttpUpstream:
         self._tls = trusting(ssl_cert_file) if site.secure else True
         self._proxy = proxy_for(site.url)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._known: WeakSet[ResponseHandler] = WeakSet()
+        """Connections that were opened, and may be still."""
+        self._leases: set[_Lease] = set()
+        """Of the requests that are on their way."""
 
     @asynccontextmanager
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[Reply]:
@@ -73,7 +77,7 @@ class HttpUpstream:
         try:
             yield reply
         finally:
-            reply.close()
+            self._leave(reply)
 
     @asynccontextmanager
     async def get(self, path: str, headers: Mapping[str, str] = {}) -> AsyncIterator[Reply]:
@@ -82,7 +86,14 @@ class HttpUpstream:
         try:
             yield reply
         finally:
-            reply.close()
+            self._leave(reply)
+
+    def connections(self) -> Connections:
+        """What connections there are now."""
+        leased = [lease.protocol for lease in self._leases]
+        busy = {protocol for protocol in leased if protocol is not None and protocol.connected}
+        idle = {protocol for protocol in self._known if protocol.connected} - busy
+        return Connections(len(busy), len(idle), leased.count(None))
 
     async def close(self) -> None:
         """Give up all connections, those in use too."""
@@ -100,6 +111,7 @@ class HttpUpstream:
         """
         lease = _Lease()
         _LEASE.set(lease)
+        self._leases.add(lease)
         response = None
         try:
             async with asyncio.timeout(self._peer.timeouts.first_byte or None):
@@ -116,15 +128,20 @@ class HttpUpstream:
                 raise _did_not_answer(self._peer, error) from error
         finally:
             if response is None:
+                self._leases.discard(lease)
                 lease.abort()
         return await self._send(method, path, headers, body, fresh=True)
+
+    def _leave(self, reply: "_HttpReply") -> None:
+        self._leases.discard(reply.lease)
+        reply.close()
 
     def _session(self, fresh: bool) -> aiohttp.ClientSession:
         """The pool, or a session that has none and opens a connection for every request."""
         if fresh not in self._sessions:
             lifetime: dict[str, Any] = {"force_close": True} if fresh else {"keepalive_timeout": KEEP_ALIVE}
             self._sessions[fresh] = aiohttp.ClientSession(
-                connector=_Connector(limit=0, ssl=self._tls, **lifetime),
+                connector=_Connector(self._known, limit=0, ssl=self._tls, **lifetime),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._peer.timeouts.connect or None),
                 proxy=self._proxy,
@@ -143,7 +160,7 @@ class _HttpReply:
         self.headers = lower(response.headers)
         self._response = response
         self._content = response.content
-        self._lease = lease
+        self.lease = lease
         self._peer = peer
         self._ends_by_close = not {"content-length", "transfer-encoding"} & self.headers.keys()
         self._was_reset = False
@@ -189,10 +206,10 @@ class _HttpReply:
         """Give the connection back to the pool if the whole body has come in, else cut it off."""
         if self._alarm is not None:
             self._alarm.cancel()
-        if self._lease.closed is not None:
-            self._lease.closed.remove_done_callback(self._on_lost)
+        if self.lease.closed is not None:
+            self.lease.closed.remove_done_callback(self._on_lost)
         if not self._response.closed:
-            self._lease.abort()
+            self.lease.abort()
         self._response.close()
 
     def _after_break(self, error: Exception) -> bytes:
@@ -227,7 +244,7 @@ class _HttpReply:
         """
         self._was_reset = self._ends_by_close and closed.exception() is not None
         if not self._content.is_eof() and self._content.exception() is None:
-            malformed = isinstance(self._lease.failure(), HttpProcessingError)
+            malformed = isinstance(self.lease.failure(), HttpProcessingError)
             broke = self._peer.broke("protocol", MALFORMED_BODY) if malformed else self._peer.broke("closed_early")
             self._content.set_exception(broke)
 
@@ -250,7 +267,7 @@ class _InPortions(aiohttp.Payload):
             await writer.write(body[start : start + PORTION])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Lease:
     """The connection that one request was given, as told by the connector."""
 
@@ -278,9 +295,10 @@ _LEASE: ContextVar[_Lease] = ContextVar("lease")
 class _Connector(aiohttp.TCPConnector):
     """Tells each request's lease which connection it got. The client itself says neither that nor if it is new."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, known: WeakSet[ResponseHandler], **options: Any) -> None:
+        """Connections that it opens go into `known`."""
         super().__init__(**options)
-        self._known: WeakSet[ResponseHandler] = WeakSet()
+        self._known = known
 
     async def connect(self, *args: Any, **options: Any) -> Any:
         connection, protocol = await self._clean(*args, **options)

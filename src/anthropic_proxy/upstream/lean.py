@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Self
 from urllib.parse import quote
 
-from anthropic_proxy.upstream.base import Timeouts
+from anthropic_proxy.upstream.base import Connections, Timeouts
 from anthropic_proxy.upstream.breaks import UNREADABLE_BODY, Peer
 from anthropic_proxy.upstream.inflate import WINDOW_BITS, Inflated
 from anthropic_proxy.upstream.lean_connection import Connection, Request
@@ -64,6 +64,10 @@ class LeanUpstream:
     def get(self, path: str, headers: Mapping[str, str] = {}) -> "LeanReply":
         """Fetch what is at the path."""
         return LeanReply(self._pool, self._peer, self._head("GET", path, self._site.get_headers(headers)), b"")
+
+    def connections(self) -> Connections:
+        """What connections there are now."""
+        return self._pool.connections()
 
     async def close(self) -> None:
         """Give up all connections, those in use too."""

@@ -10,6 +10,7 @@ from typing import cast
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 from anthropic_proxy.errors import BreakKind
+from anthropic_proxy.upstream.base import Connections
 from anthropic_proxy.upstream.breaks import Peer
 from anthropic_proxy.upstream.lean_connection import Connection, Request
 from anthropic_proxy.upstream.outbound import os_reason
@@ -44,6 +45,11 @@ class Pool:
         self._idle: list[Connection] = []
         """The last used is at the end, and is used first, so that a quiet hour closes the others."""
         self._open: set[Connection] = set()
+        self._opening = 0
+
+    def connections(self) -> Connections:
+        idle = sum(connection.is_open for connection in self._idle)
+        return Connections(sum(connection.is_open for connection in self._open) - idle, idle, self._opening)
 
     def take(self) -> Connection | None:
         while self._idle:
@@ -63,6 +69,7 @@ class Pool:
             (timeouts.first_byte or math.inf, "first_byte_timeout"),
         ]
         limit, kind = min(limits)
+        self._opening += 1
         try:
             async with asyncio.timeout_at(None if limit == math.inf else first.began + limit):
                 connection = await self._dial(first)
@@ -72,6 +79,8 @@ class Pool:
                 kind = next(kind for type_, kind in DIAL_BREAKS if isinstance(error, type_))
             reason = os_reason(error) if isinstance(error, OSError) else "no such name can be"
             raise self._peer.broke(kind, reason) from error
+        finally:
+            self._opening -= 1
         if connection.is_open:
             self._open.add(connection)
         return connection

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from anthropic_proxy.errors import UpstreamBroke
-from anthropic_proxy.upstream.base import Reply, Upstream
+from anthropic_proxy.upstream.base import Connections, Reply, Upstream
 
 
 @dataclass(slots=True)
@@ -55,6 +55,10 @@ class Recording:
 
     def get(self, path: str, headers: Mapping[str, str] = {}) -> AbstractAsyncContextManager[Reply]:
         return _noted(Call("GET", path, headers, b""), self._upstream.get(path, headers))
+
+    def connections(self) -> Connections:
+        """What connections there are now."""
+        return self._upstream.connections()
 
     async def close(self) -> None:
         await self._upstream.close()

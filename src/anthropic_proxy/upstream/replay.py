@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from anthropic_proxy.errors import UpstreamBroke
-from anthropic_proxy.upstream.base import Reply
+from anthropic_proxy.upstream.base import Connections, Reply
 from anthropic_proxy.wire.json import loads
 
 
@@ -66,6 +66,10 @@ class Replay:
         """The next reply."""
         async with self._play(Sent(path, None, dict(headers))) as reply:
             yield reply
+
+    def connections(self) -> Connections:
+        """There are none."""
+        return Connections()
 
     async def close(self) -> None:
         """Nothing is open."""
