@@ -1,10 +1,11 @@
 """Hypothesis strategies from the official SDK's own parameter types: whatever they allow can be drawn."""
 
+import os
 import types
-import typing
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import (
+    IO,
     Annotated,
     Any,
     Literal,
@@ -18,6 +19,7 @@ from typing import (
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from pydantic import BaseModel
 from typing_extensions import is_typeddict
 
 TEXTS = st.sampled_from(["", " ", "a", "text/plain", "image/png", "application/pdf", "toolu_1", "get_weather", "aGk="])
@@ -37,6 +39,8 @@ SIMPLE: dict[Any, SearchStrategy[Any]] = {
     type(None): st.none(),
     object: json_values,
     Any: json_values,
+    IO[bytes]: TEXTS,
+    os.PathLike: TEXTS,
 }
 
 
@@ -45,7 +49,7 @@ def drawn_from(annotation: Any) -> SearchStrategy[Any]:
     """What JSON can hold of this type. Files, which the SDK reads for its user, are drawn as the text they become."""
     if annotation in SIMPLE:
         return SIMPLE[annotation]
-    if is_typeddict(annotation):
+    if is_object(annotation):
         return st.deferred(lambda: _object(annotation))
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin in (Required, NotRequired, Annotated):
@@ -58,14 +62,46 @@ def drawn_from(annotation: Any) -> SearchStrategy[Any]:
         return st.dictionaries(TEXTS, drawn_from(inside[1]), max_size=2)
     if origin in (list, Iterable, Sequence) or getattr(origin, "__name__", "") == "SequenceNotStr":
         return st.deferred(lambda: st.lists(drawn_from(inside[0]), max_size=3))
-    return TEXTS
+    raise TypeError(f"nothing is known of {annotation!r}")
 
 
 def _object(annotation: Any) -> SearchStrategy[dict[str, Any]]:
-    """A TypedDict: all its required fields, and mostly few of the others."""
-    fields = get_type_hints(annotation, include_extras=True, localns=vars(typing))
-    required = {name for name, kind in fields.items() if get_origin(kind) is Required}
+    """All required fields, and mostly few of the others."""
+    fields, required = fields_of(annotation)
     return st.fixed_dictionaries(
         {name: drawn_from(fields[name]) for name in sorted(required)},
         optional={name: drawn_from(fields[name]) for name in sorted(fields.keys() - required)},
     )
+
+
+def fields_of(annotation: Any) -> tuple[dict[str, Any], set[str]]:
+    """The fields of an object by name, and which of them are required."""
+    if is_typeddict(annotation):
+        fields = get_type_hints(annotation, include_extras=True)
+        return fields, {name for name, kind in fields.items() if get_origin(kind) is Required}
+    named = {field.alias or name: field for name, field in annotation.model_fields.items()}
+    return (
+        {name: field.annotation for name, field in named.items()},
+        {name for name, field in named.items() if field.is_required()},
+    )
+
+
+def is_object(annotation: Any) -> bool:
+    """Is it an object with fields: a parameter, or a block of an answer, which clients may send back as it is?"""
+    is_block = isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel)
+    return is_block or is_typeddict(annotation)
+
+
+def reached_from(annotation: Any) -> set[Any]:
+    """All objects that can stand somewhere in this one, itself too."""
+    found: set[Any] = set()
+    waiting = [annotation]
+    while waiting:
+        kind = waiting.pop()
+        if is_object(kind):
+            if kind not in found:
+                found.add(kind)
+                waiting += fields_of(kind)[0].values()
+        else:
+            waiting += [inside for inside in get_args(kind) if not isinstance(inside, str)]
+    return found

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anthropic.types.beta.message_create_params import MessageCreateParamsStreaming
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 
@@ -31,7 +36,10 @@ from anthropic_proxy.server.logs import configure
 from anthropic_proxy.server.traces import Traces, Tracing
 from anthropic_proxy.upstream.base import Connections, Reply, Upstream
 from anthropic_proxy.upstream.replay import Recorded, Replay
+from tests.proxying import THOROUGH
+from tests.sdk_types import drawn_from
 from tests.server.asgi import ROLE, STREAMED, USAGE, WHOLE, Answer, alive, call, chunks, delta
+from tests.server.test_sdk_requests import fine_at_the_top
 from tests.servers import ScriptedBackend, refused, serving, streamed
 
 MARK = "planted"
@@ -57,15 +65,28 @@ SETTINGS = Settings(
 )
 FORWARDING = SETTINGS.model_copy(update={"forward_key": True})
 
+HIDDEN = (
+    *("x-odd", "referer", "from", "via", "forwarded", "x-forwarded-for", "x-real-ip", "accept-encoding"),
+    *("accept-language", "anthropic-dangerous-direct-browser-access", "traceparent", "tracestate", "baggage"),
+    *("x-goog-api-key", "api-key", "proxy-authorization"),
+)
+SHOWN = (
+    *("user-agent", "accept", "anthropic-beta", "x-app", "x-stainless-arch", "x-request-id"),
+    *("x-claude-code-session-id", "x-claude-code-agent-id"),
+)
+"""Headers whose values recordings hold; of the others they hold the names."""
+
 SENT = {
     "host": "localhost",
     "x-api-key": KEYS["proxy"],
     "authorization": f"Bearer {KEYS['client']}",
     "cookie": f"session={KEYS['cookie']}",
-    "x-odd": KEYS["odd"],
     "anthropic-version": "2023-06-01",
+    **dict.fromkeys(HIDDEN, KEYS["odd"]),
+    **dict.fromkeys(SHOWN, PROMPT),
 }
-"""The headers of each request. Its query holds a key as well."""
+"""The headers of each request: a key in all that may hold one, the private word in those that recordings show. Its
+query holds a key as well."""
 
 
 def asked(**fields: Any) -> dict[str, Any]:
@@ -117,7 +138,25 @@ def asked(**fields: Any) -> dict[str, Any]:
 
 def echo(key: str) -> str:
     """What a backend may quote of what it was sent: all of it."""
-    return f"{KEYS[key]} and {KEYS['dialect']} said {PROMPT}"
+    quoted = f"{KEYS[key]} and {KEYS['dialect']} said {PROMPT}"
+    CENSUS["planted in a backend's error"] += marks(quoted)
+    return quoted
+
+
+def marks(*values: object) -> int:
+    """How many keys and private words are in there."""
+    text = " ".join(map(str, values))
+    return text.count(MARK) + text.count(PROMPT)
+
+
+CENSUS: Counter[str] = Counter()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _census() -> Iterator[None]:
+    """Tells at the end how much was planted and how much came out, where pytest shows what is printed (`-s`)."""
+    yield
+    print("\n" + ", ".join(f"{count} {what}" for what, count in CENSUS.items()), f"{CENSUS['leaked']} leaked", sep=", ")
 
 
 def refusal(key: str, status: int, **error: Any) -> Recorded:
@@ -240,6 +279,10 @@ async def output(
 ) -> Output:
     """One request through everything that can be switched on."""
     settings = settings.model_copy(update={"record_dir": str(folder)})
+    CENSUS["exchanges"] += 1
+    CENSUS["planted in headers and query"] += marks(*headers.values()) + 1
+    CENSUS["planted in bodies"] += marks(body)
+    CENSUS["planted in settings"] += marks(*settings.secrets, settings.openai_api_base)
     stream, exporter = StringIO(), InMemorySpanExporter()
     configure(settings, stream)
     traces = Traces(exporter)
@@ -276,6 +319,7 @@ def leaks(found: Output) -> list[str]:
     for_no_one = {**found.public, "log": found.log, "answer": answered, "recording": found.recording}
     keys = [f"a key in the {place}" for place, text in for_no_one.items() if MARK in text]
     words = [f"a word in the {place}" for place, text in {**found.public, "log": found.log}.items() if PROMPT in text]
+    CENSUS["leaked"] += len(keys + words)
     return keys + words
 
 
@@ -348,6 +392,38 @@ PLANTED: dict[str, Any] = {
     "a list": [{"type": "text", "text": PROMPT}, PROMPT],
 }
 
+WORDS_OF_THE_API = ("type", "role", "media_type")
+"""Fields whose values decide what the rest is taken for."""
+
+
+def marked(value: Any, name: str = "") -> Any:
+    """`value` with the private word, and a key, in every text that may hold any."""
+    if isinstance(value, dict):
+        return {key: marked(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [marked(item, name) for item in value]
+    if isinstance(value, str) and name not in (*WORDS_OF_THE_API, *TOLD):
+        return f"{value} {PROMPT} {KEYS['backend']}"
+    return value
+
+
+@given(request=drawn_from(MessageCreateParamsStreaming), as_it_is=st.booleans())
+@hypothesis_settings(max_examples=2000 if THOROUGH else 100, suppress_health_check=list(HealthCheck))
+async def test_no_field_of_the_sdks_types_comes_out_in_the_log(request: dict[str, Any], as_it_is: bool) -> None:
+    body = marked(request if as_it_is else fine_at_the_top(request))
+    stream = StringIO()
+    configure(SETTINGS.model_copy(update={"log_format": "json"}), stream)
+    app = create_app(SETTINGS, BACKENDS["a broken server"]("backend"))
+    answer = await call(app, "POST", "/v1/messages", body, SENT)
+    CENSUS["exchanges"] += 1
+    CENSUS["planted in bodies"] += marks(body)
+    CENSUS["leaked"] += marks(stream.getvalue())
+    assert "request_id" in stream.getvalue()
+    assert marks(stream.getvalue()) == 0
+    assert answer.status in (400, 502)
+    assert answer.status == 400 or KEYS["backend"] not in str(answer.json)
+
+
 TOLD = ("model", "type", "id", "tool_use_id")
 """Fields whose values the log may tell: what something is called is no prompt."""
 
@@ -363,9 +439,12 @@ async def test_no_field_comes_out_in_the_log_whatever_it_holds(planted: Any) -> 
         start = stream.tell()
         await call(app, "POST", "/v1/messages", replaced(request, path, planted), SENT)
         logged = stream.getvalue()[start:]
+        CENSUS["exchanges"] += 1
+        CENSUS["planted in bodies"] += marks(replaced(request, path, planted))
         assert "request_id" in logged
         if PROMPT in logged and path[-1] not in TOLD:
             found.append((path, logged))
+            CENSUS["leaked"] += 1
     assert found == []
 
 

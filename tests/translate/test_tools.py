@@ -373,7 +373,7 @@ LOADED: dict[str, tuple[list[dict[str, Any]], list[str], list[str]]] = {
     "a reference to a tool that is gone": (
         [user(found("z"))],
         ["plain", "ToolSearch"],
-        ["messages.0.content.0.content.0: tool 'z' is not in tools"],
+        ["messages.0.content.0.content.0: the tool that it names is not in tools"],
     ),
     "a search by Anthropic's own tool, in the history": (
         [

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from anthropic_proxy.wire.anthropic import Block, ErrorBody, Message, StreamEvent
-from anthropic_proxy.wire.json import InvalidJson, loads
+from anthropic_proxy.wire.json import InvalidJson, loads, without_surrogates
 
 
 def fold(events: Iterable[StreamEvent]) -> Message | ErrorBody:
@@ -63,6 +63,6 @@ def _finish(block: Block, parts: list[str]) -> None:
 def _arguments(text: str) -> Any:
     """The arguments of a call. Only a reply cut off by its token limit leaves them broken."""
     try:
-        return loads(text.encode())
+        return loads(without_surrogates(text).encode())
     except InvalidJson:
         return {"__unparsed_arguments": text}

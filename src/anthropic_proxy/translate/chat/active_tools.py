@@ -48,7 +48,7 @@ def offered_tools(request: MessagesRequest) -> tuple[list[Offered], list[str]]:
         if name is None:
             dropped.append(f"{change.path}: {NO_MCP}")
         elif name not in declared:
-            dropped.append(f"{change.path}: tool '{name}' is not in tools")
+            dropped.append(f"{change.path}: the tool that it names is not in tools")
         elif change.adds:
             loaded.setdefault(name, declared[name])
             removed.discard(name)
