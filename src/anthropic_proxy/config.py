@@ -194,6 +194,11 @@ class Settings(BaseModel):
         description="Deepest nesting of its JSON; 0: as deep as Python can go, some hundred levels. "
         "A limit costs a look at every value.",
     )
+    max_json_values: Whole = Field(
+        default=500_000,
+        description="Most values in its JSON, those inside others too: each takes some 75 to 150 bytes of memory, "
+        "however short it is. 0 sets no limit.",
+    )
     max_messages: Whole = Field(default=100_000, description="Most messages in a request.")
     max_tools: Whole = Field(default=10_000, description="Most tools in a request.")
     max_event_mb: Positive = Field(default=16, description="Largest event in a backend's stream, in MiB.")

@@ -6,14 +6,17 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from anthropic_proxy import create_app
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import ProxyError
-from anthropic_proxy.server.limits import is_deeper
+from anthropic_proxy.server.limits import has_more_values, is_deeper
 from anthropic_proxy.server.running import Callers
 from anthropic_proxy.upstream.replay import Recorded, Replay
+from tests.sdk_types import json_values
 from tests.server.asgi import STREAMED, Answer, Exchange, call, question
 
 SETTINGS = Settings(
@@ -75,6 +78,65 @@ ALLOWED = {
 @pytest.mark.parametrize("body", ALLOWED.values(), ids=ALLOWED.keys())
 async def test_just_not_too_much(body: dict[str, Any]) -> None:
     assert (await asked(body)).status == 200
+
+
+VALUES = {
+    "one": (b'"x"', 1),
+    "nothing inside": (b'{"a": [], "b": {}}', 3),
+    "numbers": (b"[1, 2, 3]", 4),
+    "keys are none": (b'{"a": 1, "b": {"c": "d"}}', 4),
+    "commas and brackets in strings are none": (rb'{"a,[{": "\\", "b": "\",,,[[{{\\\"[", "c": 1}', 4),
+}
+
+
+@pytest.mark.parametrize(("text", "values"), VALUES.values(), ids=VALUES.keys())
+def test_values(text: bytes, values: int) -> None:
+    assert not has_more_values(text, values)
+    assert has_more_values(text, values - 1) or values == 1
+
+
+def count_of(value: Any) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(count_of, inside))
+
+
+@given(json_values, st.booleans())
+def test_values_are_counted_as_they_are_parsed(value: Any, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    assert not has_more_values(text, count_of(value))
+    assert has_more_values(text, count_of(value) - 1) or count_of(value) == 1
+
+
+NO_JSON = {
+    "a string without an end": b'{"a": "' + b'\\",' * 1_000_000,
+    "strings side by side": b",,," + b'""' * 1_000_000,
+    "escapes outside of strings": b',,,"a"' + b"\\" * 1_000_000 + b'"',
+}
+
+
+@pytest.mark.parametrize("text", NO_JSON.values(), ids=NO_JSON.keys())
+def test_looking_for_values_in_what_is_no_json_comes_to_an_end(text: bytes) -> None:
+    """Looked at again from every quote, these would take hours."""
+    has_more_values(text, 3)
+
+
+async def test_too_many_values() -> None:
+    settings = SETTINGS.model_copy(update={"max_json_values": 30})
+    told = "body: JSON of more than 30 values (setting MAX_JSON_VALUES)"
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        app = create_app(settings, Replay(Recorded(STREAMED)))
+        answer = await call(app, "POST", path, question(what_is_this=[0] * 40))
+        assert answer.error == (400, "invalid_request_error", told)
+        assert (await call(app, "POST", path, question(system=",[{" * 100))).status == 200
+    unlimited = SETTINGS.model_copy(update={"max_json_values": 0})
+    assert (await asked(question(what_is_this=[0] * 40), unlimited)).status == 200
+
+
+@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED.keys())
+async def test_too_much_to_count(body: dict[str, Any], message: str) -> None:
+    app = create_app(SETTINGS, Replay(Recorded(STREAMED)))
+    answer = await call(app, "POST", "/v1/messages/count_tokens", body)
+    assert answer.error == (400, "invalid_request_error", message)
 
 
 DEPTHS: dict[str, tuple[dict[str, Any], int]] = {

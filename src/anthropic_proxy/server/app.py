@@ -96,7 +96,7 @@ def create_app(
     # The first that fits is taken, so the one that is asked most comes first.
     app.router.routes[:0] = [
         *(Route(path, messages, methods=["POST"]) for path in MESSAGES),
-        *other_routes(settings, backend),
+        *other_routes(settings, backend, running),
     ]
     app.include_router(health.router(backend, running))
     app.state.running = running
@@ -104,9 +104,9 @@ def create_app(
     return app
 
 
-def other_routes(settings: Settings, backend: Backend) -> list[Route]:
+def other_routes(settings: Settings, backend: Backend, running: Running) -> list[Route]:
     """All of Anthropic's endpoints but the main one, with and without a slash at the end."""
-    count_tokens, models = CountTokens(settings, backend), Models(settings, backend)
+    count_tokens, models = CountTokens(settings, backend, running), Models(settings, backend)
     return [
         *(Route(f"/v1/messages/count_tokens{end}", count_tokens.answer, methods=["POST"]) for end in ("", "/")),
         *(Route(f"/v1/models{end}", models.list, methods=["GET"]) for end in ("", "/")),

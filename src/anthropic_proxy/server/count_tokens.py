@@ -10,9 +10,11 @@ from anthropic_proxy.config import Settings
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest, UnsupportedBlock
 from anthropic_proxy.routing import Route, default_model, route_for
-from anthropic_proxy.server.door import admit, json_body, read_body
+from anthropic_proxy.server.door import admit
 from anthropic_proxy.server.failures import LINE
+from anthropic_proxy.server.limits import limited_body
 from anthropic_proxy.server.logs import RequestLine
+from anthropic_proxy.server.running import Running
 from anthropic_proxy.translate.api import Client, Translation
 from anthropic_proxy.translate.validate import messages_request
 from anthropic_proxy.turn import size_of
@@ -28,7 +30,8 @@ HEADERS = {"x-token-count": "estimate"}
 class CountTokens:
     """The endpoint. Raises ProxyError and ClientGone for the Rim to answer."""
 
-    def __init__(self, settings: Settings, backend: Backend) -> None:
+    def __init__(self, settings: Settings, backend: Backend, running: Running) -> None:
+        self._running = running
         self._settings = settings
         self._backend = backend
 
@@ -37,7 +40,11 @@ class CountTokens:
         line: RequestLine = request.scope[LINE]
         headers: dict[bytes, bytes] = dict(request.scope["headers"])
         admit(headers, self._settings)
-        body = json_body(await read_body(headers, request.receive, self._settings.max_body))
+        with self._running:
+            body = await limited_body(headers, request.receive, self._settings)
+            return self._counted(body, line)
+
+    def _counted(self, body: object, line: RequestLine) -> Response:
         asked = messages_request(body, default_model(self._settings), count=True)
         line.client_model = asked["model"]
         route = route_for(self._settings, asked)

@@ -1,9 +1,61 @@
 """Limits on what a request's JSON may hold. Each is a setting, and each refusal names it."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
+
+from starlette.types import Receive
 
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import InvalidRequest
+from anthropic_proxy.server.door import json_body, read_body
+
+QUOTE = ord('"')
+
+_STRING_OR_STEP = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|,|[\[{](?!\s*[\]}])', re.DOTALL)
+"""A JSON string, or what a value follows. A string may lack its end, so that no text is looked at twice."""
+
+LOOKS_FOR_EACH = 3
+"""A value takes three looks at the most: at what it follows, at its key, and at itself, if it is a string."""
+
+
+async def limited_body(headers: Mapping[bytes, bytes], receive: Receive, settings: Settings) -> object:
+    """The JSON that a request brings. Raises what `read_body` and `json_body` do, and InvalidRequest if it is too much.
+
+    The text is gone by then.
+    """
+    text = await read_body(headers, receive, settings.max_body, settings.body_timeout)
+    check_values(text, settings)
+    body = json_body(text)
+    check_limits(body, settings)
+    return body
+
+
+def check_values(body: bytes | bytearray, settings: Settings) -> None:
+    """Raises InvalidRequest for JSON text with more values than MAX_JSON_VALUES, before anything is made of them.
+
+    Two bytes of text can become a hundred of memory: a body of `[[],[],…` takes 27 times its size.
+    """
+    most = settings.max_json_values
+    # A value and what sets it apart from the next take two bytes, so a small body needs no look.
+    if most and len(body) > 2 * most and has_more_values(body, most):
+        raise InvalidRequest(f"body: JSON of more than {most} values (setting MAX_JSON_VALUES)")
+
+
+def has_more_values(text: bytes | bytearray, most: int) -> bool:
+    """Has this JSON more values than that? Of what is no JSON, the answer means nothing.
+
+    Every value but the outermost follows a comma, or is the first of an object or list. Those in strings do not
+    count, but are looked for only where that matters: under a second, of a body made for it (2026-11-26).
+    """
+    if text.count(b",") + text.count(b"[") + text.count(b"{") < most:
+        return False
+    values = 1
+    for looks, token in enumerate(_STRING_OR_STEP.finditer(text)):
+        values += text[token.start()] != QUOTE
+        if values > most or looks > LOOKS_FOR_EACH * most:
+            return True
+    return False
 
 
 def check_limits(body: object, settings: Settings) -> None:

@@ -14,10 +14,10 @@ from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import ProxyError, UpstreamRefused
 from anthropic_proxy.routing import default_model, route_for
 from anthropic_proxy.server.disconnect import while_connected
-from anthropic_proxy.server.door import admit, caller, json_body, read_body
+from anthropic_proxy.server.door import admit, caller
 from anthropic_proxy.server.failures import LINE, send_json
 from anthropic_proxy.server.headers import allowed_headers, exchange_headers, place
-from anthropic_proxy.server.limits import check_limits
+from anthropic_proxy.server.limits import limited_body
 from anthropic_proxy.server.logs import RequestLine
 from anthropic_proxy.server.running import Callers, Running
 from anthropic_proxy.server.streaming import send_stream
@@ -95,10 +95,7 @@ class Messages:
         self, headers: Mapping[bytes, bytes], key: str | None, line: RequestLine, receive: Receive, send: Send
     ) -> None:
         settings = self._settings
-        body = json_body(await read_body(headers, receive, settings.max_body, settings.body_timeout))
-        check_limits(body, settings)
-        request = messages_request(body, default_model(settings))
-        del body
+        request = messages_request(await limited_body(headers, receive, settings), default_model(settings))
         line.client_model = request["model"]
         line.message_id = self._message_id()
         writer = MessageWriter(line.message_id, request["model"])
