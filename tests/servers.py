@@ -16,10 +16,12 @@ STARTED_WITHIN = 20
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """Serves `app` in a thread, and gives its base URL."""
+def serving(app: ASGIApp, http: Any = "auto") -> Iterator[str]:
+    """Serves `app` in a thread, and gives its base URL. `http` is uvicorn's own protocol, or another class."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
-        config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, http=http, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
         thread.start()

@@ -6,9 +6,11 @@ import logging
 
 import pytest
 from pydantic import SecretStr
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from anthropic_proxy import create_app
 from anthropic_proxy.config import Settings
+from anthropic_proxy.server.protocol import protocol_for
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from tests.scripted import Script, ScriptedServer, Send, Stall, chunk, stream_head
 from tests.server.asgi import ROLE, Exchange, chunks, delta, question
@@ -28,12 +30,15 @@ MOMENTS: dict[str, tuple[Script, bool, bytes]] = {
 
 
 @pytest.mark.parametrize("client", ["lean", "aiohttp"])
+@pytest.mark.parametrize("http", [HttpToolsProtocol, protocol_for(SETTINGS)], ids=["uvicorn's server", "ours"])
 @pytest.mark.parametrize(("script", "stream", "seen"), MOMENTS.values(), ids=MOMENTS.keys())
-async def test_the_backend_sees_the_client_go(script: Script, stream: bool, seen: bytes, client: str) -> None:
+async def test_the_backend_sees_the_client_go(
+    script: Script, stream: bool, seen: bytes, http: type[HttpToolsProtocol], client: str
+) -> None:
     async with ScriptedServer(script) as backend:
         ours = {"openai_api_base": f"{backend.url}/v1", "backend": "plain", "upstream_client": client}
         settings = SETTINGS.model_copy(update=ours)
-        with serving(create_app(settings)) as url:
+        with serving(create_app(settings), http) as url:
             reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
             body = json.dumps(question(stream=stream)).encode()
             headers = f"host: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"

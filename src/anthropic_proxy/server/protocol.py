@@ -6,11 +6,15 @@ that does not read its reply. Each would let a few idle clients use up a server.
 
 import asyncio
 from typing import Any, cast
+from urllib.parse import unquote
 
+from httptools import parse_url
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import InvalidRequest, ProxyError
+from anthropic_proxy.server.cycle import Cycle
 from anthropic_proxy.server.door import LINGER
 from anthropic_proxy.server.failures import error_body, request_id
 from anthropic_proxy.server.logs import RequestLine
@@ -55,6 +59,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._lingering is not None:
             self._lingering.cancel()
         super().connection_lost(exc)
+        cycle = cast("Cycle | None", self.cycle)
+        if cycle is not None and cycle.on_gone is not None:
+            cycle.on_gone()
 
     def data_received(self, data: bytes) -> None:
         if self._lingering is not None:
@@ -68,7 +75,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
 
     def on_headers_complete(self) -> None:
         if self._loose > self.largest_head and self._size_of_head() > self.largest_head:
@@ -77,16 +86,27 @@ class HttpProtocol(HttpToolsProtocol):
         self._loose = 0
         self._in_head = False
         self._stop_waiting()
-        super().on_headers_complete()
-        self.cycle.transport = cast("asyncio.Transport", _Unread(self))
+        before = self.cycle
+        version = self.parser.get_http_version()
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self.cycle = cycle = Cycle(self, self._scope(version), keep_alive, self.close_unread)
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         self._loose = 0
-        super().on_body(body)
+        cycle = cast("Cycle", self.cycle)
+        if not cycle.response_complete:
+            cycle.add(body)
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         self._loose = 0
-        self.cycle.transport = self.transport
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -106,6 +126,26 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self.transport.write_eof()
         self._lingering = self.loop.call_later(LINGER, self.transport.close)
+
+    def _scope(self, version: str) -> dict[str, Any]:
+        """The head as ASGI tells it."""
+        url = parse_url(self.url)
+        path = url.path.decode("ascii")
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": self.parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._refusal)
@@ -182,15 +222,6 @@ class HttpProtocol(HttpToolsProtocol):
         )
         self.close_unread()
         line.log()
-
-
-class _Unread:
-    """The transport as an answer sees it as long as not all of its request has come."""
-
-    def __init__(self, protocol: HttpProtocol) -> None:
-        self.write = protocol.transport.write
-        self.is_closing = protocol.transport.is_closing
-        self.close = protocol.close_unread
 
 
 def protocol_for(settings: Settings) -> type[HttpProtocol]:
