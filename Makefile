@@ -6,7 +6,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 
 SUPPLY := .venvs/supply
 
-.PHONY: sbom audit check test format lint types golden docs lock bench bench-results guard guard-update soak fuzz clean
+.PHONY: sbom audit check test format lint types golden docs lock bench bench-results guard guard-update soak fuzz fuzz-keep clean
 
 check:  ## everything: format, lint, types, scripts, all tests, coverage
 	./run_tests.sh
@@ -59,6 +59,9 @@ fuzz:  ## look for inputs that break the decoder and the translators, ten minute
 		mkdir -p .fuzz/$$target; \
 		$(PYTHON) -m fuzz.$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.fuzz/$$target- .fuzz/$$target || exit 1; \
 	done
+
+fuzz-keep:  ## make fuzz/corpus anew: what is needed of it and of what `make fuzz` has found
+	$(PYTHON) -m fuzz.keep
 
 bench:  ## measure the proxy beside nginx and LiteLLM, ten minutes; `make bench BENCH=--quick` takes one
 	$(PYTHON) -m bench $(BENCH)

@@ -50,7 +50,7 @@ def fuzz(name: str, target: Callable[[bytes], None], mutator: Callable[[bytes, i
         if not any(map(os.path.isfile, places)):
             kept = [str(CORPUS / name)] if (CORPUS / name).is_dir() else []
             places = [*(places or [scratch]), *kept, seeds]
-        atheris.Setup([sys.argv[0], *options, *places], target, custom_mutator=mutator)
+        atheris.Setup([f"{sys.executable} -m fuzz.{name}", *options, *places], target, custom_mutator=mutator)
         atheris.Fuzz()
 
 
