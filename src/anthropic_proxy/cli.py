@@ -2,9 +2,11 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -18,6 +20,9 @@ from anthropic_proxy.launcher.command import PASS_ON, claude, env
 from anthropic_proxy.replay.command import replay
 from anthropic_proxy.server.banner import banner
 from anthropic_proxy.up.command import up
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 WRONG_SETTING = 2
 CANNOT_LISTEN = 1
@@ -65,6 +70,7 @@ FLAGS = {
     "backend": "BACKEND",
     "host": "HOST",
     "port": "PORT",
+    "workers": "WORKERS",
     "log_level": "LOG_LEVEL",
     "log_format": "LOG_FORMAT",
     "record": "RECORD_DIR",
@@ -83,6 +89,7 @@ def serve(
     backend: Annotated[str | None, _flag("--backend", "backend")] = None,
     host: Annotated[str | None, _flag("--host", "host")] = None,
     port: Annotated[str | None, _flag("--port", "port")] = None,
+    workers: Annotated[str | None, _flag("--workers", "workers")] = None,
     log_level: Annotated[str | None, _flag("--log-level", "log_level")] = None,
     log_format: Annotated[str | None, _flag("--log-format", "log_format")] = None,
     record: Annotated[str | None, _flag("--record", "record_dir")] = None,
@@ -117,15 +124,41 @@ def _serve(settings: Settings, notices: list[str]) -> None:
     try:
         upstream = http_upstream(settings)
         process.check(settings)
-        app = create_app(settings, upstream)
+        if process.worker_count(settings) == 1:
+            serve = partial(_serve_alone, settings, create_app(settings, upstream))
+        else:
+            serve = partial(_serve_together, settings, partial(create_app, settings, upstream))
     except ValueError as error:
         _give_up(str(error), WRONG_SETTING)
-    try:
+    serve(notices)
+
+
+def _serve_alone(settings: Settings, app: "FastAPI", notices: list[str]) -> None:
+    from anthropic_proxy.server import process
+
+    with _telling_why_not(settings):
         sockets = process.listen(settings.host, settings.port)
-    except OSError as error:
-        _give_up(f"cannot listen on {settings.host} port {settings.port}: {_reason(error)}", CANNOT_LISTEN)
     typer.echo(banner(settings, sockets[0].getsockname()[1]))
     process.run(settings, app, sockets, notices)
+
+
+def _serve_together(settings: Settings, make_app: Callable[[], "FastAPI"], notices: list[str]) -> None:
+    # Here, because only Linux has all that it imports.
+    from anthropic_proxy.server import process, workers
+
+    with _telling_why_not(settings):
+        port = workers.Port(settings.host, settings.port)
+    text = banner(settings, port.number, workers=process.worker_count(settings))
+    raise typer.Exit(workers.run(settings, make_app, port, notices, partial(typer.echo, text)))
+
+
+@contextmanager
+def _telling_why_not(settings: Settings) -> Iterator[None]:
+    """Gives up where the port cannot be had."""
+    try:
+        yield
+    except OSError as error:
+        _give_up(f"cannot listen on {settings.host} port {settings.port}: {_reason(error)}", CANNOT_LISTEN)
 
 
 def _origin(variable: str, flags: Mapping[str, str], written: Mapping[str, tuple[str, int]]) -> str:

@@ -85,6 +85,11 @@ class Settings(BaseModel):
         description="Address to listen on. One that others can reach needs a `PROXY_API_KEY`.",
     )
     port: Port = Field(default=3000, description="Port to listen on; 0 takes any free one.")
+    workers: Whole = Field(
+        default=1,
+        description="Processes that serve the port and share nothing; 0: one for each core that the proxy may use. "
+        "More than one needs Linux. For `serve` alone.",
+    )
     proxy_api_key: Keys = Field(
         default=None,
         description="Key that clients must send, as `x-api-key` or `Authorization: Bearer`; several with commas "
@@ -113,7 +118,7 @@ class Settings(BaseModel):
     rate_limit_store: Key = Field(
         default=None,
         description="The Redis in which several proxies count them together, such as `redis://host:6379`. "
-        "Without it, each counts for itself.",
+        "Without it, each counts for itself, and so does each of `WORKERS`.",
     )
     key_concurrency: Whole = Field(
         default=0,
@@ -184,8 +189,8 @@ class Settings(BaseModel):
 
     max_concurrent: Whole = Field(
         default=1000,
-        description="Most requests that are answered at once. Further ones get a 529, which clients try again; "
-        "0 sets no limit.",
+        description="Most requests that are answered at once, in each of `WORKERS`. Further ones get a 529, which "
+        "clients try again; 0 sets no limit.",
     )
     max_header_kb: Positive = Field(default=64, description="Largest head of a request, in KiB.")
     max_body_mb: Positive = Field(default=64, description="Largest request body, in MiB, as sent and unpacked.")

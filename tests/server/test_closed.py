@@ -108,8 +108,9 @@ CALLS = {
 
 ALLOWED = {
     ("server/record_folder.py", "os.open"),  # of a name of our own, in the folder the user chose
+    ("server/shared_figures.py", "tempfile"),  # the folder of METRICS, before anybody is served
 }
-"""Calls that are what they look like, and why they may be."""
+"""Calls and imports that are what they look like, and why they may be."""
 
 MODULES = sorted(
     path for name in SERVING for path in (SOURCE / name, *(SOURCE / name).rglob("*")) if path.suffix == ".py"
@@ -139,7 +140,7 @@ def calls(tree: ast.AST) -> Iterator[str]:
 def test_nothing_is_run_read_or_written(path: Path) -> None:
     tree = ast.parse(path.read_text())
     name = str(path.relative_to(SOURCE))
-    assert set(imports(tree)) & DANGEROUS == set()
+    assert {library for library in set(imports(tree)) & DANGEROUS if (name, library) not in ALLOWED} == set()
     assert {called for called in calls(tree) if called in CALLS and (name, called) not in ALLOWED} == set()
 
 

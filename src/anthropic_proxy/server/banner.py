@@ -5,7 +5,7 @@ from importlib.metadata import version
 from anthropic_proxy.config import Settings
 
 
-def banner(settings: Settings, port: int, behind: str = "") -> str:
+def banner(settings: Settings, port: int, behind: str = "", workers: int = 1) -> str:
     """All of it. `behind` says in words what the backend is."""
     chosen = {name: getattr(settings, name) for name in ("model", "reasoning_model", "completion_model")}
     models = ", ".join(f"{name.upper()}={value}" for name, value in chosen.items() if value)
@@ -14,6 +14,7 @@ def banner(settings: Settings, port: int, behind: str = "") -> str:
         [
             f"{name} {version(name)}: {address_of(settings, port)} -> {behind}{settings.openai_api_base}",
             f"models: {models or 'as the client asks'}",
+            *([f"workers: {workers}"] if workers > 1 else []),
             *how_to_use(settings, port),
         ]
     )

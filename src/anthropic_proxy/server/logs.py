@@ -147,7 +147,8 @@ class TextFormatter(logging.Formatter):
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        record.said = "".join(f" {name}={_word(value)}" for name, value in _fields(record).items())
+        said = _fields(record) if record.process is None else {**_fields(record), "pid": record.process}
+        record.said = "".join(f" {name}={_word(value)}" for name, value in said.items())
         line = super().format(record)
         return line if _is_plain(record) else self._redactor(line)
 
@@ -174,6 +175,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **_fields(record),
         }
+        if record.process is not None:
+            entry["pid"] = record.process
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return dumps(entry if _is_plain(record) else self._blotted(entry)).decode()
@@ -198,14 +201,18 @@ def _not_a_shutdown(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-def configure(settings: Settings, stream: TextIO) -> None:
-    """Sets up logging for the process, to `stream`."""
+def configure(settings: Settings, stream: TextIO, shared: "logging.StreamHandler[TextIO] | None" = None) -> None:
+    """Sets up logging for the process, to `stream`; or through `shared`, if other processes write there too.
+
+    Then each line says whose it is.
+    """
     # No line says who wrote it, and to find out takes half of a line's time (the logging HOWTO, "Optimization").
     logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logThreads = logging.logMultiprocessing = False
+    logging.logProcesses = shared is not None
     text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
     redactor = Redactor(settings.secrets)
-    handler = logging.StreamHandler(stream)
+    handler = shared or logging.StreamHandler(stream)
     handler.setFormatter(TextFormatter(redactor) if text else JsonFormatter(redactor))
     handler.addFilter(_not_a_shutdown)
     level = settings.log_level.upper()

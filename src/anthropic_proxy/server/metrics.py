@@ -2,14 +2,18 @@
 
 A layer round the app gathers them, which is not there while METRICS is off: the rest of the server knows nothing of
 them. Labels take few values, whatever clients send.
+
+Several processes can put theirs together in files of a folder, which the library finds in an environment variable.
 """
 
+import os
 import time
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -51,12 +55,11 @@ TOKENS = {
 
 
 class Metrics:
-    """The figures of one app."""
+    """The figures of one app, or of all that share its folder."""
 
     def __init__(self, backend: Backend) -> None:
+        self._together = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self.registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
 
         def counter(name: str, meaning: str, *labels: str) -> Counter:
             return Counter(f"{PREFIX}_{name}", meaning, labels, registry=registry)
@@ -65,7 +68,7 @@ class Metrics:
             return Histogram(f"{PREFIX}_{name}", meaning, labels, buckets=bounds, registry=registry)
 
         def gauge(name: str, meaning: str) -> Gauge:
-            return Gauge(f"{PREFIX}_{name}", meaning, registry=registry)
+            return Gauge(f"{PREFIX}_{name}", meaning, registry=registry, multiprocess_mode="livesum")
 
         self.requests = counter("requests", "Requests, by HTTP status; 499: the client went", "endpoint", "status")
         self.errors = counter("errors", "Errors that clients were told, in streams too, by type", "type")
@@ -81,7 +84,19 @@ class Metrics:
         self.open_requests = gauge("open_requests", "Requests being answered")
         self.open_streams = gauge("open_streams", "Streams being written")
         self._names: set[str] = set()
-        registry.register(_State(self, backend))
+        if not self._together:
+            # What is true of this process and this moment. Another would not know of it when it is asked.
+            ProcessCollector(registry=registry)
+            PlatformCollector(registry=registry)
+            registry.register(_State(self, backend))
+
+    def page(self) -> bytes:
+        """All figures, as Prometheus reads them."""
+        registry = self.registry
+        if self._together:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
 
     def name(self, model: str) -> str:
         """The model as a label: one of the first MOST_NAMES, or OTHER."""
@@ -192,4 +207,4 @@ class MetricsPage:
         check_key(dict(scope["headers"]), self._settings)
         headers = [(b"content-type", CONTENT_TYPE_LATEST.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": generate_latest(self._metrics.registry)})
+        await send({"type": "http.response.body", "body": self._metrics.page()})

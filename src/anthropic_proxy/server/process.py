@@ -3,6 +3,7 @@
 import errno
 import gc
 import logging
+import os
 import socket
 import ssl
 import sys
@@ -10,11 +11,13 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
 
 from anthropic_proxy.config import Settings
+from anthropic_proxy.server.extras import rate_limit
 from anthropic_proxy.server.logs import configure
 from anthropic_proxy.server.protocol import protocol_for
 from anthropic_proxy.server.record_folder import prepare
@@ -39,14 +42,20 @@ SPARE_FILES = 64
 CANNOT_LISTEN = 1
 """Exit code."""
 
+CAN_SHARE = sys.platform == "linux"
+"""Other systems have SO_REUSEPORT as well, but give all connections to one of the sockets, or none to it."""
 
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to every address of `host`, IPv4 first, all on one port. Raises OSError."""
+
+def listen(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
+    """Sockets bound to every address of `host`, IPv4 first, all on one port. Raises OSError.
+
+    `shared`: other processes of this user may have sockets of theirs there, too.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     for family, address in sorted({(family, str(address[0])) for family, _, _, _, address in found}):
         try:
-            bound = socket.create_server((address, port), family=family, backlog=BACKLOG)
+            bound = socket.create_server((address, port), family=family, backlog=BACKLOG, reuse_port=shared)
         except OSError as error:
             # `localhost` may name an IPv6 address on a machine that has no IPv6.
             if error.errno == errno.EADDRNOTAVAIL and sockets:
@@ -75,6 +84,7 @@ def check(settings: Settings) -> None:
     for variable, library, extra, wanted in EXTRAS:
         if wanted(settings) and not _is_installed(library):
             raise ValueError(f"{variable}: needs more libraries; pip install 'anthropic-proxy[{extra}]'")
+    rate_limit(settings)
     if settings.record_dir is not None:
         prepare(Path(settings.record_dir))
     if settings.tls_cert_file is not None and settings.tls_key_file is not None:
@@ -108,9 +118,25 @@ def _with_port_of_metrics(settings: Settings, sockets: list[socket.socket]) -> l
     try:
         return [*sockets, *listen(settings.host, settings.metrics_port)]
     except OSError as error:
-        reason = str(error.strerror).partition(" (while")[0]
-        print(f"anthropic-proxy: METRICS: cannot listen on port {settings.metrics_port}: {reason}", file=sys.stderr)
-        sys.exit(CANNOT_LISTEN)
+        no_port_for_metrics(settings, error)
+
+
+def no_port_for_metrics(settings: Settings, error: OSError) -> NoReturn:
+    """Ends the program, with the reason."""
+    reason = str(error.strerror).partition(" (while")[0]
+    print(f"anthropic-proxy: METRICS: cannot listen on port {settings.metrics_port}: {reason}", file=sys.stderr)
+    sys.exit(CANNOT_LISTEN)
+
+
+def worker_count(settings: Settings) -> int:
+    """How many processes WORKERS stands for. Raises ValueError where this system has no way to share a port."""
+    number = settings.workers or (len(os.sched_getaffinity(0)) if CAN_SHARE else os.cpu_count() or 1)
+    if number > 1 and not CAN_SHARE:
+        raise ValueError(
+            "WORKERS: more than one needs Linux, which spreads connections over processes; "
+            "start several proxies behind a load balancer instead"
+        )
+    return number
 
 
 class Server(uvicorn.Server):
@@ -125,7 +151,7 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def server_for(settings: Settings, app: FastAPI) -> Server:
+def server_for(settings: Settings, app: FastAPI, kind: type[Server] = Server) -> Server:
     """The server, configured."""
     config = uvicorn.Config(
         app,
@@ -142,20 +168,27 @@ def server_for(settings: Settings, app: FastAPI) -> Server:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
-    return Server(config, app.state.running)
+    return kind(config, app.state.running)
 
 
 def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices: list[str]) -> None:
     """Serves until a signal says stop. Then running requests get SHUTDOWN_GRACE seconds to finish."""
     sockets = _with_port_of_metrics(settings, sockets)
     configure(settings, sys.stderr)
+    if settings.workers != 1:
+        notices = [*notices, f"WORKERS={settings.workers}: only `serve` starts several; here one process serves"]
+    tell(settings, notices)
+    calm_collector()
+    with suppress(KeyboardInterrupt):
+        server_for(settings, app).run(sockets)
+
+
+def tell(settings: Settings, notices: list[str]) -> None:
+    """Logs what the user ought to know at the start."""
     if settings.record_dir is not None:
         notices = [*notices, f"RECORD_DIR: prompts and replies are written to {settings.record_dir}"]
     for notice in [*notices, *allow_files(settings)]:
         logging.getLogger("anthropic_proxy").warning(notice)
-    _calm_collector()
-    with suppress(KeyboardInterrupt):
-        server_for(settings, app).run(sockets)
 
 
 def allow_files(settings: Settings) -> list[str]:
@@ -182,7 +215,7 @@ YOUNG = 20_000
 """Objects made and not freed before the collector looks for cycles among them; CPython's own figure is 700."""
 
 
-def _calm_collector() -> None:
+def calm_collector() -> None:
     """Takes what was imported out of the collector's sight, and lets it look less often.
 
     Requests leave few cycles behind, and are freed by reference count. The collector still walked all of
