@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,23 @@ import pytest
 from anthropic_proxy.config import Settings
 from tests.certificates import AUTHORITY, CERTIFICATE, EXPIRED, EXPIRED_KEY, KEY
 from tests.faults.scripts import STREAM, Moment, good
-from tests.faults.trying import SETTINGS, asked, cells_of, check, play, question, try_good
+from tests.faults.trying import CLIENTS, SETTINGS, asked, cells_of, check, play, question, try_good
 from tests.proxying import ask, proxying
 from tests.scripted import Close, Deaf, Pause, Request, Reset, ScriptedServer, Send, Stall, Step, reply, stream
 
+PointedAt = Callable[..., Settings]
 
-def pointed_at(server: ScriptedServer, host: str = "127.0.0.1", **fields: object) -> Settings:
-    scheme = server.url.partition(":")[0]
-    return SETTINGS.model_copy(update={"openai_api_base": f"{scheme}://{host}:{server.port}/v1", **fields})
+
+@pytest.fixture(params=CLIENTS)
+def pointed_at(request: pytest.FixtureRequest) -> PointedAt:
+    """Makes settings of a server, by the name of a host if it is to have another, and of other fields."""
+
+    def settings(server: ScriptedServer, host: str = "127.0.0.1", **fields: object) -> Settings:
+        scheme = server.url.partition(":")[0]
+        base_url = f"{scheme}://{host}:{server.port}/v1"
+        return SETTINGS.model_copy(update={"openai_api_base": base_url, "upstream_client": request.param, **fields})
+
+    return settings
 
 
 def playing(request: Request) -> list[Step]:
@@ -30,7 +40,7 @@ async def try_row(url: str, fault: str) -> None:
         check(await asked(url, cell), cell)
 
 
-async def test_a_connection_that_is_refused() -> None:
+async def test_a_connection_that_is_refused(pointed_at: PointedAt) -> None:
     async with ScriptedServer(playing) as backend:
         settings = pointed_at(backend)
     async with proxying(settings) as url:
@@ -39,8 +49,10 @@ async def test_a_connection_that_is_refused() -> None:
             await try_good(url, stream=True)
 
 
-async def test_a_name_that_cannot_be_found() -> None:
-    settings = SETTINGS.model_copy(update={"openai_api_base": "http://backend.invalid/v1"})
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_name_that_cannot_be_found(client: str) -> None:
+    there = {"openai_api_base": "http://backend.invalid/v1", "upstream_client": client}
+    settings = SETTINGS.model_copy(update=there)
     async with proxying(settings) as url:
         await try_row(url, "has a name that cannot be found")
 
@@ -53,7 +65,7 @@ POOLED: dict[str, Step] = {
 
 @pytest.mark.parametrize("asleep", [True, False], ids=["while nobody looks", "when the next request comes"])
 @pytest.mark.parametrize(("fault", "last"), POOLED.items(), ids=POOLED.keys())
-async def test_a_pooled_connection_that_has_died(fault: str, last: Step, asleep: bool) -> None:
+async def test_a_pooled_connection_that_has_died(pointed_at: PointedAt, fault: str, last: Step, asleep: bool) -> None:
     def script(request: Request) -> list[Step]:
         """The first request on a connection is answered, and a second one finds it dead."""
         if sum(other.connection == request.connection for other in backend.requests) > 1:
@@ -69,7 +81,7 @@ async def test_a_pooled_connection_that_has_died(fault: str, last: Step, asleep:
         assert backend.connections > 1
 
 
-async def test_an_answer_that_nobody_asked_for_is_not_given_to_the_next_client() -> None:
+async def test_an_answer_that_nobody_asked_for_is_not_given_to_the_next_client(pointed_at: PointedAt) -> None:
     unasked = reply(b'{"choices": [{"message": {"content": "somebody else\'s"}, "finish_reason": "stop"}]}')
     async with ScriptedServer([*stream(STREAM), Send(unasked)]) as backend, proxying(pointed_at(backend)) as url:
         for _ in range(10):
@@ -80,14 +92,14 @@ LARGE = {"system": "x" * 8_000_000}
 """More than the network holds, so that it is being sent for as long as nobody reads it."""
 
 
-async def test_a_reset_while_the_request_is_being_sent() -> None:
+async def test_a_reset_while_the_request_is_being_sent(pointed_at: PointedAt) -> None:
     hanging_up = ScriptedServer(playing, greeting=[Deaf(0.05), Reset()])
     async with hanging_up as backend, proxying(pointed_at(backend)) as url:
         for cell in cells_of("resets the connection while the request is still being sent"):
             check(await ask(url, question("good", cell.stream, **LARGE)), cell)
 
 
-async def test_a_request_that_nobody_reads() -> None:
+async def test_a_request_that_nobody_reads(pointed_at: PointedAt) -> None:
     deaf = ScriptedServer(playing, greeting=[Deaf(30)])
     async with deaf as backend, proxying(pointed_at(backend, first_byte_timeout=0.4)) as url:
         for cell in cells_of("does not read the request"):
@@ -120,7 +132,9 @@ CERTIFICATES: dict[str, tuple[str, str, str, str]] = {
 
 
 @pytest.mark.parametrize(("fault", "given"), CERTIFICATES.items(), ids=CERTIFICATES.keys())
-async def test_a_certificate_that_does_not_hold(fault: str, given: tuple[str, str, str, str], tmp_path: Path) -> None:
+async def test_a_certificate_that_does_not_hold(
+    pointed_at: PointedAt, fault: str, given: tuple[str, str, str, str], tmp_path: Path
+) -> None:
     certificate, key, authority, host = given
     trusted = trusting(authority, tmp_path)
     dubious = ScriptedServer(playing, tls=served_with(certificate, key, tmp_path), host="0.0.0.0")
@@ -129,7 +143,7 @@ async def test_a_certificate_that_does_not_hold(fault: str, given: tuple[str, st
     assert backend.requests == [], "something was said to a server that nobody vouches for"
 
 
-async def test_a_tls_connection_that_breaks_off(tmp_path: Path) -> None:
+async def test_a_tls_connection_that_breaks_off(pointed_at: PointedAt, tmp_path: Path) -> None:
     begun = asyncio.Event()
 
     def script(request: Request) -> list[Step]:
@@ -150,7 +164,7 @@ async def test_a_tls_connection_that_breaks_off(tmp_path: Path) -> None:
             await try_good(url, cell.stream)
 
 
-async def test_plain_http_where_tls_is_expected() -> None:
+async def test_plain_http_where_tls_is_expected(pointed_at: PointedAt) -> None:
     async with ScriptedServer(playing, greeting=[Send(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Stall()]) as backend:
         settings = pointed_at(backend)
         settings = settings.model_copy(update={"openai_api_base": settings.openai_api_base.replace("http:", "https:")})

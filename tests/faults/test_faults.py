@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from tests.faults.matrix import BROKEN, BROKEN_EVENT, COMPLETE, MATRIX, TIMED_OUT, TIMED_OUT_EVENT
 from tests.faults.scripts import SCRIPTS
-from tests.faults.trying import SETTINGS, Cell, asked, cells_of, check, play, question, try_good
+from tests.faults.trying import CLIENTS, SETTINGS, Cell, asked, cells_of, check, play, question, try_good
 from tests.proxying import THOROUGH, ask, proxying
 from tests.scripted import Request, ScriptedServer, Step
 
@@ -42,8 +42,8 @@ class Stage:
     impatient: str = ""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[Stage]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=CLIENTS)
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     async with ScriptedServer([]) as elsewhere:
         stage = Stage(elsewhere)
 
@@ -51,7 +51,8 @@ async def stage() -> AsyncIterator[Stage]:
             return play(request, elsewhere.url, stage.begun)
 
         async with ScriptedServer(script) as backend:
-            settings = SETTINGS.model_copy(update={"openai_api_base": f"{backend.url}/v1"})
+            there = {"openai_api_base": f"{backend.url}/v1", "upstream_client": request.param}
+            settings = SETTINGS.model_copy(update=there)
             async with proxying(settings) as patient, proxying(settings.model_copy(update=PATIENCE)) as impatient:
                 stage.patient, stage.impatient = patient, impatient
                 yield stage

@@ -22,6 +22,9 @@ SETTINGS = Settings(
 PATIENCE = {"first_byte_timeout": 0.4, "silence_timeout": 0.4}
 """For the faults that are silences; all others have the time that a loaded machine may need."""
 
+CLIENTS = ("lean", "aiohttp")
+"""What talks to the backend: each is tried with all of the matrix."""
+
 NEVER = 60 if THOROUGH else 30
 """Seconds. A case that takes so long hangs."""
 
