@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-import secrets
+from os import urandom
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -71,7 +71,7 @@ class Rim:
 
 def request_id() -> str:
     """An id for a request: `req_` and 24 random characters."""
-    return f"req_{secrets.token_hex(12)}"
+    return f"req_{urandom(12).hex()}"
 
 
 def internal_error(line: RequestLine) -> ProxyError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
@@ -77,14 +78,17 @@ class RequestLine(Struct):
             "input_tokens": self.usage.get("input_tokens"),
             "output_tokens": self.usage.get("output_tokens"),
             "cached_tokens": self.usage.get("cache_read_input_tokens"),
-            "upstream_calls": exchange.calls if exchange.calls > 1 else None,
             "stop_reason": self.stop_reason,
-            "dropped": [place(entry) for entry in exchange.dropped],
-            "learned": list(exchange.learned),
-            "warnings": list(exchange.warnings),
-            "error": self.error_type,
-            "reason": reason(self.failure or exchange.failure),
         }
+        if exchange.calls > 1 or exchange.dropped or exchange.warnings or self.error_type or exchange.failure:
+            known |= {
+                "upstream_calls": exchange.calls if exchange.calls > 1 else None,
+                "dropped": [place(entry) for entry in exchange.dropped],
+                "learned": list(exchange.learned),
+                "warnings": list(exchange.warnings),
+                "error": self.error_type,
+                "reason": reason(self.failure or exchange.failure),
+            }
         return {name: value for name, value in known.items() if value or value == 0}
 
     def log(self) -> None:
@@ -93,7 +97,37 @@ class RequestLine(Struct):
         if self.status >= 500 or (self.error_type and self.status < 400):
             level = logging.WARNING
         if requests_log.isEnabledFor(level):
-            requests_log.log(level, "request", extra={"fields": self.fields()})
+            requests_log.handle(_record(level, self.fields()))
+
+
+def _record(level: int, fields: dict[str, Any]) -> logging.LogRecord:
+    """What `requests_log.log` would make of the line and hand on.
+
+    A fast path: no line says who wrote it, in which file and thread, and to find out takes 5 us (measured
+    2026-11-26). Whoever makes records of their own is asked for them.
+    """
+    if logging.getLogRecordFactory() is not logging.LogRecord:
+        return requests_log.makeRecord(requests_log.name, level, "", 0, MESSAGE, (), None, extra={"fields": fields})
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    now = time.time()
+    record.__dict__ |= _BLANK
+    record.__dict__ |= {
+        "levelno": level,
+        "levelname": logging.getLevelName(level),
+        "created": now,
+        "msecs": int((now - int(now)) * 1000) + 0.0,
+        "relativeCreated": (now - _STARTED) * 1000,
+        "process": os.getpid() if logging.logProcesses else None,
+        "fields": fields,
+    }
+    return record
+
+
+MESSAGE = "request"
+
+_BLANK = logging.LogRecord(requests_log.name, 0, "", 0, MESSAGE, (), None).__dict__
+_STARTED = _BLANK["created"] - _BLANK["relativeCreated"] / 1000
+_BLANK.update(dict.fromkeys(("thread", "threadName", "processName", "taskName")))
 
 
 _ENDS = frozenset({"message_delta", "message_stop", "error"})
@@ -123,13 +157,13 @@ class Redactor:
         return redacted(text, self._secrets)
 
 
-def _is_plain(record: logging.LogRecord) -> bool:
+def _is_plain(fields: dict[str, Any]) -> bool:
     """Is it the line of a request that went well?
 
     Such a line is made of our own words, and there are many: looking for keys in each would cost more
     than the request itself (0.1 ms, measured 2026-11-25).
     """
-    status: int = _fields(record).get("status", 999)
+    status: int = fields.get("status", 999)
     return status < 400
 
 
@@ -147,10 +181,11 @@ class TextFormatter(logging.Formatter):
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        said = _fields(record) if record.process is None else {**_fields(record), "pid": record.process}
-        record.said = "".join(f" {name}={_word(value)}" for name, value in said.items())
+        fields = _fields(record)
+        said = fields if record.process is None else {**fields, "pid": record.process}
+        record.said = "".join([f" {name}={_word(value)}" for name, value in said.items()])
         line = super().format(record)
-        return line if _is_plain(record) else self._redactor(line)
+        return line if _is_plain(fields) else self._redactor(line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -168,18 +203,19 @@ class JsonFormatter(logging.Formatter):
         return self._time
 
     def format(self, record: logging.LogRecord) -> str:
+        fields = _fields(record)
         entry: dict[str, Any] = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **_fields(record),
+            **fields,
         }
         if record.process is not None:
             entry["pid"] = record.process
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return dumps(entry if _is_plain(record) else self._blotted(entry)).decode()
+        return dumps(entry if _is_plain(fields) else self._blotted(entry)).decode()
 
     def _blotted(self, value: Any) -> Any:
         """Before it is JSON: afterwards a pattern might reach from one string into the next."""

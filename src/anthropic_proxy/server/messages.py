@@ -2,9 +2,9 @@
 
 import logging
 import re
-import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from os import urandom
 from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
@@ -43,7 +43,7 @@ _NUMBER = re.compile(r"\b\d+\b")
 
 def new_message_id() -> str:
     """An id for a message: `msg_` and 24 random characters."""
-    return f"msg_{secrets.token_hex(12)}"
+    return f"msg_{urandom(12).hex()}"
 
 
 class Messages:
