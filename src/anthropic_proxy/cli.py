@@ -1,5 +1,6 @@
 """`anthropic-proxy`: flags over environment over `.env`, then the server."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -117,7 +118,9 @@ app.command("replay")(replay)
 
 
 def _serve(settings: Settings, notices: list[str]) -> None:
-    # Here and not above, because FastAPI and the HTTP client take half a second to import.
+    # What is imported stays, and to look through it for garbage takes 60 ms of the start (measured 2026-11-26).
+    gc.disable()
+    # Here and not above, because FastAPI and the HTTP client take a third of a second to import.
     from anthropic_proxy.server import process
     from anthropic_proxy.server.app import create_app, http_upstream
 
