@@ -35,7 +35,7 @@ class Cycle(RequestResponseCycle):
         self.flow = protocol.flow
         self.logger = protocol.logger
         self.default_headers = protocol.server_state.default_headers
-        self.message_event = asyncio.Event()
+        self.message_event = _News(protocol.loop)  # type: ignore[assignment]
         self.on_response = protocol.on_response_complete
         self.disconnected = False
         self.keep_alive = keep_alive
@@ -149,6 +149,30 @@ class Cycle(RequestResponseCycle):
             else:
                 self.transport.close()
         self.on_response()
+
+
+class _News:
+    """An asyncio.Event for one who waits, without the 600 bytes of its queue."""
+
+    __slots__ = ("_loop", "_there", "_waiter")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._there = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        self._there = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def clear(self) -> None:
+        self._there = False
+
+    async def wait(self) -> None:
+        while not self._there:
+            self._waiter = self._loop.create_future()
+            await self._waiter
 
 
 def cycle_of(receive: Receive) -> Cycle | None:

@@ -1,6 +1,5 @@
 """MessageWriter: pieces of a reply become Anthropic's stream. Sole owner of that stream's grammar."""
 
-from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,7 +76,7 @@ class MessageWriter:
         self._first_is_open = False
         self._in_text = False
         """Is the one block there is an open text? Then more text goes straight on."""
-        self._blocks: deque[_Block] = deque()
+        self._blocks: list[_Block] = []
         """Blocks begun and not yet closed. The first is being sent; the others wait their turn, since
         upstreams interleave parallel tool calls and Anthropic's stream does not."""
         self._closed: set[Hashable] = set()
@@ -268,7 +267,7 @@ class MessageWriter:
         if block.end is not None:
             self._closed.add(block.slot)
         events.append({"type": "content_block_stop", "index": self._index})
-        self._blocks.popleft()
+        self._blocks.pop(0)
         self._first_is_open = False
         self._index += 1
         return events
