@@ -50,7 +50,7 @@ class Proxy(FastAPI):
     """
 
     def build_middleware_stack(self) -> ASGIApp:
-        outermost = self.user_middleware[0].cls
+        outermost: Any = self.user_middleware[0].cls
         layer: Any = super().build_middleware_stack()
         while type(layer) is not outermost:
             layer = layer.app
