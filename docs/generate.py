@@ -21,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeGuard
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from anthropic_proxy import config
@@ -28,6 +29,7 @@ from anthropic_proxy.config import Settings
 from anthropic_proxy.dialects import DIALECTS, MODEL_RULES, PLAIN, Dialect, Entry, table
 from anthropic_proxy.dialects.overrides import allowed, value_text
 from anthropic_proxy.errors import STATUS
+from anthropic_proxy.model_map.specs import BackendSpec, LongContextSpec, RouteSpec
 from anthropic_proxy.translate import fields as top_level
 from anthropic_proxy.translate.chat import blocks
 from anthropic_proxy.translate.chat.assistant import ASSISTANT_BLOCKS
@@ -275,6 +277,25 @@ def _fault_row(fault: str, outcomes: Iterable[str]) -> str:
     return f"| {_cell(fault)} | {' | '.join(told)} |"
 
 
+def models() -> str:
+    """The keys of the settings file, as its own shapes describe them."""
+    sections: dict[str, type[BaseModel]] = {
+        "backends:` *name*`:": BackendSpec,
+        "models:` *pattern*`:": RouteSpec,
+        "long_context:": LongContextSpec,
+    }
+    return "\n".join(line for name, spec in sections.items() for line in _keys_section(name, spec))
+
+
+def _keys_section(name: str, spec: type[BaseModel]) -> Iterator[str]:
+    yield f"## `{name}`\n"
+    yield "| key | meaning |"
+    yield "|---|---|"
+    for key, field in spec.model_fields.items():
+        yield f"| `{key}` | {'Required. ' if field.is_required() else ''}{_cell(field.description or '')} |"
+    yield ""
+
+
 def _names(names: Iterable[str]) -> str:
     return ", ".join(map(_code, sorted(names)))
 
@@ -283,6 +304,7 @@ PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("backends.md", backends),
     ("environment.md", environment),
     ("mapping.md", mapping),
+    ("models.md", models),
     ("reliability.md", reliability),
 )
 

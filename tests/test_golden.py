@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from anthropic_proxy.backend import Backend
+from anthropic_proxy.backend import Backend, Way
 from anthropic_proxy.config import Settings
 from anthropic_proxy.dialects.overrides import overrides_text
 from anthropic_proxy.errors import ProxyError
+from anthropic_proxy.exchange import Exchange
 from anthropic_proxy.routing import route_for
 from anthropic_proxy.translate.api import Client
 from anthropic_proxy.translate.fold import fold
 from anthropic_proxy.translate.validate import messages_request
 from anthropic_proxy.translate.writer import MessageWriter
-from anthropic_proxy.turn import Exchange, run
+from anthropic_proxy.turn import run
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from anthropic_proxy.wire.anthropic import StreamEvent
 from anthropic_proxy.wire.json import dumps
@@ -175,7 +176,7 @@ async def replied(case: Path, stream: bool, read_size: int | None = None) -> Out
     writer = GoldenWriter("msg_golden", request["model"])
     events: list[StreamEvent] = []
     try:
-        async for some in run(request, route_for(given, request), backend, writer, Client(), Exchange()):
+        async for some in run(request, [Way(route_for(given, request), backend)], writer, Client(), Exchange()):
             events += some
     except ProxyError as error:
         return Outcome(

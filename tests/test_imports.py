@@ -19,21 +19,24 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNGS: tuple[set[str], ...] = (
     {"wire", "dialects", "errors"},
     {"translate", "upstream"},
-    {"addresses", "config", "routing"},
-    {"turn", "backend", "env_file"},
+    {"addresses", "setting_kinds", "config", "model_map", "routing"},
+    {"turn", "backend", "backends", "estimate", "exchange", "fallbacks", "env_file", "settings_file"},
     {"server"},
-    {"copilot", "demo", "doctor", "replay"},
+    {"copilot", "demo", "doctor", "model_commands", "replay"},
     {"up"},
     {"launcher"},
     {"cli", "__main__", "__init__"},
 )
 """Top names of the package, lowest first. A module imports from its own rung and those below."""
 
-STRANGERS: tuple[set[str], ...] = ({"translate", "upstream"}, {"copilot", "demo", "doctor", "replay"})
+STRANGERS: tuple[set[str], ...] = (
+    {"translate", "upstream"},
+    {"copilot", "demo", "doctor", "model_commands", "replay"},
+)
 """Names on one rung that must not know each other all the same: what is computed and what is fetched; the
 commands beside `serve`."""
 
-CORE = {"wire", "dialects", "errors", "translate", "addresses", "config", "routing"}
+CORE = {"wire", "dialects", "errors", "translate", "addresses", "setting_kinds", "config", "model_map", "routing"}
 
 WORLDLY = {
     *("asyncio", "concurrent", "multiprocessing", "subprocess", "threading", "socket", "ssl", "signal"),

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from anthropic_proxy.backend import Backend
+from anthropic_proxy.backend import Backend, Way
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import InvalidRequest, ProxyError, UpstreamBroke
+from anthropic_proxy.exchange import Exchange
 from anthropic_proxy.routing import route_for
 from anthropic_proxy.translate.api import Client
 from anthropic_proxy.translate.fold import fold
 from anthropic_proxy.translate.validate import messages_request
 from anthropic_proxy.translate.writer import MessageWriter
-from anthropic_proxy.turn import Exchange, run
+from anthropic_proxy.turn import run
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from anthropic_proxy.wire.anthropic import StreamEvent
 from anthropic_proxy.wire.sse import encode_events
@@ -109,7 +110,8 @@ async def turn(
     outcome = Turn()
     writer = MessageWriter("msg_1", "my-model")
     try:
-        async for events in run(checked, route_for(settings, checked), backend, writer, client, outcome.exchange, key):
+        ways = [Way(route_for(settings, checked), backend)]
+        async for events in run(checked, ways, writer, client, outcome.exchange, key):
             assert events
             outcome.lists.append(events)
     except ProxyError as error:
@@ -436,7 +438,7 @@ def test_the_client_need_not_wait_for_the_end_of_the_body() -> None:
         request = messages_request({**STREAM})
         route = route_for(Settings.from_env({"OPENAI_API_BASE": "http://127.0.0.1:1/v1"}), request)
         writer = MessageWriter("msg_1", "my-model")
-        lists = run(request, route, backend_of(replay), writer, Client(), Exchange())
+        lists = run(request, [Way(route, backend_of(replay))], writer, Client(), Exchange())
         seen = brief(await anext(lists)) + brief(await anext(lists))
         assert replay.closed == 0, "the upstream is still there"
         assert [events async for events in lists] == []
@@ -555,5 +557,5 @@ async def test_a_request_that_is_nested_too_deeply_is_refused() -> None:
     writer = MessageWriter("msg_1", "my-model")
     backend = backend_of(Replay(SAID), DIALECT="schema=gemini")
     with pytest.raises(InvalidRequest, match="nested too deeply"):
-        async for _ in run(request, route_for(settings, request), backend, writer, Client(), Exchange()):
+        async for _ in run(request, [Way(route_for(settings, request), backend)], writer, Client(), Exchange()):
             pass

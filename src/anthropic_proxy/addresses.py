@@ -1,7 +1,9 @@
-"""Addresses: is there anybody but us who can reach them?"""
+"""Addresses: is there anybody but us who can reach them? Is it one of a backend?"""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+CHAT_PATH = "/chat/completions"
 
 _PRIVATE_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
@@ -22,3 +24,15 @@ def is_private(base_url: str) -> bool:
     except ValueError:
         # A name without a dot is a container or a machine next door.
         return "." not in host or host.endswith(_PRIVATE_ENDINGS)
+
+
+def base_url(value: str) -> str:
+    """`value` as the base URL of a backend, without `/chat/completions` and slashes at its end. Raises ValueError."""
+    try:
+        url = urlsplit(value)
+        whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        whole = False
+    if not whole or "@" in url.netloc or any(map(str.isspace, value)):
+        raise ValueError
+    return url._replace(path=url.path.rstrip("/").removesuffix(CHAT_PATH).rstrip("/"), fragment="").geturl()

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from anthropic_proxy.config import Settings
 from anthropic_proxy.dialects import Dialect, dialect_for, parse_overrides
@@ -35,6 +35,13 @@ LARGEST_MODEL_LIST = 16 * 2**20
 """Bytes."""
 
 
+class Way(NamedTuple):
+    """A route, and the backend it leads to."""
+
+    route: Route
+    backend: "Backend"
+
+
 class Backend:
     """The way to one backend, and what is known of its habits.
 
@@ -42,9 +49,16 @@ class Backend:
     request for each habit.
     """
 
-    def __init__(self, upstream: Upstream, settings: Settings) -> None:
+    def __init__(self, upstream: Upstream, settings: Settings, name: str = "", own_key_only: bool = False) -> None:
+        """`name` is the user's for it, if they have given it one. `own_key_only`: no client's key goes there."""
         self.upstream = upstream
+        self.name = name
+        self.users = 0
+        """Requests that may still ask it."""
         self.calibration = Calibration()
+        self._own_key_only = own_key_only
+        self._resting: dict[str, float] = {}
+        """Until when a model is left in peace: the event loop's time, by model."""
         self._name = settings.backend
         self._overrides = parse_overrides(settings.dialect)
         self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
@@ -53,8 +67,8 @@ class Backend:
         self._model_list: object = None
         self._learned: dict[str, dict[str, Any]] = {}
         """Changed fields of the dialect, by model."""
-        self._settled: dict[tuple[str, bool], Dialect] = {}
-        """Dialects by model and `Route.reasoning`, kept until something is learned: each request asks."""
+        self._settled: dict[tuple[object, ...], Dialect] = {}
+        """Dialects by what they depend on of a Route, kept until something is learned: each request asks."""
         self._unknown = self._name is None and "name" not in self._overrides and needs_probe(upstream.base_url)
         """May a reply's headers still tell who answers?"""
         self._looks = 0
@@ -70,7 +84,7 @@ class Backend:
 
     def known_dialect(self, route: Route) -> Dialect:
         """The same, as far as it is known without asking the backend."""
-        asked = (route.model, route.reasoning)
+        asked = (route.model, route.reasoning, route.overrides)
         settled = self._settled.get(asked)
         if settled is None:
             if len(self._settled) >= MOST_SETTLED:
@@ -79,7 +93,8 @@ class Backend:
         return settled
 
     def _settle(self, route: Route) -> Dialect:
-        dialect = dialect_for(self.upstream.base_url, route.model, name=self._name, overrides=self._overrides)
+        overrides = {**self._overrides, **dict(route.overrides)}
+        dialect = dialect_for(self.upstream.base_url, route.model, name=self._name, overrides=overrides)
         changes = dict(self._learned.get(route.model, {}))
         if dialect.context_window is None and self._model_list is not None:
             changes.setdefault("context_window", context_window_in(self._model_list, route.model))
@@ -103,6 +118,14 @@ class Backend:
             model: {field: len(value) if field == "dropped" else 1 for field, value in changes.items()}
             for model, changes in self._learned.items()
         }
+
+    def rest(self, model: str, seconds: float) -> None:
+        """Leaves a model that failed in peace for a while."""
+        self._resting[model] = asyncio.get_running_loop().time() + seconds
+
+    def rests(self, model: str) -> bool:
+        """Is it to be left in peace, where another can stand in?"""
+        return bool(self._resting) and asyncio.get_running_loop().time() < self._resting.get(model, 0.0)
 
     def notice(self, headers: Mapping[str, str]) -> None:
         """Notes that there was a reply, and looks at the headers of the first ones, which may tell who answers."""
@@ -157,14 +180,17 @@ class Backend:
 
     def secrets(self, dialect: Dialect, key: str | None) -> tuple[str, ...]:
         """The keys that go with a request, as one that is refused may quote them."""
-        credential = key or self._key
+        credential = self._credential_of(key)
         return (*secret_values(dialect.headers), *([credential] if credential else []))
 
     def _credential(self, dialect: Dialect, key: str | None) -> dict[str, str]:
-        key = key or self._key
+        key = self._credential_of(key)
         if key is None:
             return {}
         return {"api-key": key} if dialect.auth == "api-key" else {"authorization": f"Bearer {key}"}
+
+    def _credential_of(self, key: str | None) -> str | None:
+        return self._key if self._own_key_only else key or self._key
 
     async def _probe(self) -> None:
         """Asks for the model list, once: it tells who answers and how much the models can take.

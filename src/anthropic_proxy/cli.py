@@ -16,10 +16,12 @@ from anthropic_proxy.config import Settings, SettingsError, corrections
 from anthropic_proxy.copilot.commands import login, logout, status
 from anthropic_proxy.demo.command import demo
 from anthropic_proxy.doctor.command import doctor
-from anthropic_proxy.env_file import read_env_file, with_keys
+from anthropic_proxy.env_file import read_env_file
 from anthropic_proxy.launcher.command import PASS_ON, claude, env
+from anthropic_proxy.model_commands.command import check_config, models
 from anthropic_proxy.replay.command import replay
 from anthropic_proxy.server.banner import banner
+from anthropic_proxy.settings_file import SettingsFile, complete, origin, settings_file
 from anthropic_proxy.up.command import up
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ FLAGS = {
     "log_level": "LOG_LEVEL",
     "log_format": "LOG_FORMAT",
     "record": "RECORD_DIR",
+    "config": "CONFIG_FILE",
 }
 """Variable that each option of `serve` stands for. Keys have no option: other users could read it off
 the list of processes."""
@@ -94,16 +97,22 @@ def serve(
     log_level: Annotated[str | None, _flag("--log-level", "log_level")] = None,
     log_format: Annotated[str | None, _flag("--log-format", "log_format")] = None,
     record: Annotated[str | None, _flag("--record", "record_dir")] = None,
+    config: Annotated[str | None, _flag("--config", "config_file")] = None,
 ) -> None:
     flags = {FLAGS[name]: str(value) for name, value in context.params.items() if value is not None}
     written: dict[str, tuple[str, int]] = {}
+
+    def given() -> dict[str, str]:
+        from_file = read_env_file(Path(".env"), os.environ)
+        return {**{name: value for name, (value, _) in from_file.items()}, **os.environ, **flags}
+
     try:
         written = read_env_file(Path(".env"), os.environ)
-        environ = with_keys({**{name: value for name, (value, _) in written.items()}, **os.environ, **flags})
+        environ = complete(given())
         settings = Settings.from_env(environ)
+        _serve(settings, corrections(settings, environ), settings_file(environ, given))
     except SettingsError as error:
         _give_up(f"{error}{_origin(error.variable, flags, written)}", WRONG_SETTING)
-    _serve(settings, corrections(settings, environ))
 
 
 app.command("doctor")(doctor)
@@ -115,9 +124,11 @@ app.command("login")(login)
 app.command("logout")(logout)
 app.command("status")(status)
 app.command("replay")(replay)
+app.command("models")(models)
+app.command("check-config")(check_config)
 
 
-def _serve(settings: Settings, notices: list[str]) -> None:
+def _serve(settings: Settings, notices: list[str], file: SettingsFile | None) -> None:
     # What is imported stays, and to look through it for garbage takes 60 ms of the start (measured 2026-11-26).
     gc.disable()
     # Here and not above, because FastAPI and the HTTP client take a third of a second to import.
@@ -128,9 +139,11 @@ def _serve(settings: Settings, notices: list[str]) -> None:
         upstream = http_upstream(settings)
         process.check(settings)
         if process.worker_count(settings) == 1:
-            serve = partial(_serve_alone, settings, create_app(settings, upstream))
+            serve = partial(_serve_alone, settings, create_app(settings, upstream, file=file))
         else:
-            serve = partial(_serve_together, settings, partial(create_app, settings, upstream))
+            serve = partial(_serve_together, settings, partial(create_app, settings, upstream, file=file))
+    except SettingsError:
+        raise
     except ValueError as error:
         _give_up(str(error), WRONG_SETTING)
     serve(notices)
@@ -171,7 +184,7 @@ def _origin(variable: str, flags: Mapping[str, str], written: Mapping[str, tuple
         return f" (from --{option.replace('_', '-')})"
     if variable in written and variable not in os.environ:
         return f" (from .env, line {written[variable][1]})"
-    return ""
+    return origin(variable, {**{name: value for name, (value, _) in written.items()}, **os.environ, **flags})
 
 
 def _reason(error: OSError) -> str:

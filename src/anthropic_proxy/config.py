@@ -2,39 +2,27 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from anthropic_proxy.addresses import is_loopback, is_private
+from anthropic_proxy.addresses import CHAT_PATH, base_url, is_loopback, is_private
 from anthropic_proxy.dialects import dialect_named, parse_overrides
+from anthropic_proxy.setting_kinds import (
+    Allowed,
+    Key,
+    Keys,
+    Metrics,
+    NotNegative,
+    Port,
+    Positive,
+    Rate,
+    Switch,
+    Url,
+    Whole,
+)
 from anthropic_proxy.translate.redaction import secret_values
-
-CHAT_PATH = "/chat/completions"
-
-
-class Allowed(NamedTuple):
-    """Says in words, for error messages and the documentation, which values a setting takes."""
-
-    words: str
-
-
-Url = Annotated[str, Allowed("an http:// or https:// URL without credentials in it, such as http://127.0.0.1:4000/v1")]
-Port = Annotated[int, Field(ge=0, le=65535), Allowed("a whole number from 0 to 65535")]
-Switch = Annotated[bool, Allowed("true or false")]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Allowed("a number more than 0")]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Allowed("a number, 0 or more")]
-Whole = Annotated[int, Field(ge=0), Allowed("a whole number, 0 or more")]
-Key = Annotated[SecretStr | None, Allowed("ASCII characters without spaces or line breaks")]
-Keys = Annotated[SecretStr | None, Allowed("ASCII characters without spaces or line breaks; a comma ends a key")]
-_RATE = "[1-9][0-9]*/[0-9]*(?:second|minute|hour|day)"
-Rate = Annotated[
-    str,
-    Field(pattern=f"^{_RATE}(?:, ?{_RATE})*$"),
-    Allowed("a number, a slash and a second, minute, hour or day, such as 60/minute; several with commas between"),
-]
-Metrics = Annotated[str, Allowed("off, on, or a port from 1 to 65535")]
 
 
 class SettingsError(ValueError):
@@ -78,6 +66,12 @@ class Settings(BaseModel):
         default=False,
         description="List each model as `claude/<id>` too, since Claude Code's picker shows only ids with `claude` or "
         "`anthropic` in them. A request for such an alias gets that model, whatever the others above say.",
+    )
+
+    config_file: str | None = Field(
+        default=None,
+        description="Settings file (YAML or TOML) with the model map, and with any of these settings in small letters, "
+        "keys excepted. The map is read again when the file changes.",
     )
 
     host: str = Field(
@@ -252,14 +246,7 @@ class Settings(BaseModel):
     @field_validator("openai_api_base")
     @classmethod
     def _base_url(cls, value: str) -> str:
-        try:
-            url = urlsplit(value)
-            whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-        except ValueError:
-            whole = False
-        if not whole or "@" in url.netloc or any(map(str.isspace, value)):
-            raise ValueError
-        return url._replace(path=url.path.rstrip("/").removesuffix(CHAT_PATH).rstrip("/"), fragment="").geturl()
+        return base_url(value)
 
     @field_validator("backend")
     @classmethod

@@ -1,19 +1,21 @@
 """One turn: a Messages request goes upstream, and events come back."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import NamedTuple
+from time import perf_counter
 
-from msgspec import Struct, field
+from msgspec import structs
 
-from anthropic_proxy.backend import Backend
+from anthropic_proxy.backend import Way
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest, ProxyError, UpstreamBroke, UpstreamRefused
+from anthropic_proxy.estimate import size_of
+from anthropic_proxy.exchange import Ask, Exchange
+from anthropic_proxy.fallbacks import willing_replies
 from anthropic_proxy.routing import Route
 from anthropic_proxy.translate.api import Client, Reader, Translation
-from anthropic_proxy.translate.count import Count, count_tokens
 from anthropic_proxy.translate.failures import Asked, refusal
 from anthropic_proxy.translate.pieces import Estimate, Failure, Finish, Piece, Usage
 from anthropic_proxy.translate.rate_limits import rate_limit_headers
@@ -40,66 +42,29 @@ CUT_SHARE, CUT_LEAST = 0.6, 2000
 our estimate, was probably cut in silence: Ollama does so beyond its `num_ctx`."""
 
 
-class Exchange(Struct):
-    """What happened on the way, for headers and the log. Filled while the turn runs."""
-
-    upstream_model: str = ""
-    dialect: str = ""
-    habits: Dialect | None = None
-    """How the backend was spoken to at first, before a refusal taught better."""
-    upstream_id: str = ""
-    rate_limits: dict[str, str] = {}
-    """The backend's limits as a reply's headers told them, by Anthropic's header names."""
-    calls: int = 0
-    """Requests made upstream."""
-    dropped: list[str] = []
-    """`path: reason` of what was not sent."""
-    learned: list[str] = []
-    """A line for each habit that a refusal taught."""
-    warnings: list[str] = []
-    size: Count = field(default_factory=Count)
-    """What the request was thought to hold before any correction."""
-    estimated_tokens: int = 0
-    """And with what its model's earlier replies have taught."""
-    failure: ProxyError | None = None
-    """What ended a stream that had begun."""
-    misfit: str = ""
-    """Why the reply is not the structured output that was asked for."""
-
-
-class Ask(NamedTuple):
-    """What one upstream call is made from."""
-
-    request: MessagesRequest
-    route: Route
-    backend: Backend
-    message_id: str
-    client: Client
-    exchange: Exchange
-    key: str | None
-    """The client's own, in forward mode."""
-
-
 async def run(
     request: MessagesRequest,
-    route: Route,
-    backend: Backend,
+    ways: Sequence[Way],
     writer: MessageWriter,
     client: Client,
     exchange: Exchange,
     key: str | None = None,
+    cool_down: float = 0.0,
 ) -> AsyncGenerator[list[StreamEvent], None]:
     """One Messages request as lists of events, each list what one network read made due.
 
-    `key` is the client's own, in forward mode. A failure raises ProxyError as long as `writer` has
-    not started, and always where the client wants a whole reply. Later in a stream it is an `error`
-    event, the last one.
+    The first of `ways` is taken, the others where those before fail; `cool_down` is how many seconds
+    such a one is left in peace. `key` is the client's own, in forward mode. A failure raises ProxyError as long
+    as `writer` has not started, and always where the client wants a whole reply. Later in a stream it is an
+    `error` event, the last one.
     """
+    asks = [Ask(request, route, backend, writer.message_id, client, exchange, key) for route, backend in ways]
     source = fitting_replies if _is_checked(request) else replies
-    ask = Ask(request, route, backend, writer.message_id, client, exchange, key)
     counted: Usage | None = None
+    for ask in asks:
+        ask.backend.users += 1
     try:
-        async with aclosing(source(ask)) as lists:
+        async with aclosing(source(asks[0]) if len(asks) == 1 else willing_replies(asks, source, cool_down)) as lists:
             async for pieces in lists:
                 events: list[StreamEvent] = []
                 for piece in pieces:
@@ -122,8 +87,11 @@ async def run(
     else:
         doubts = _doubts(counted, exchange)
         exchange.warnings += doubts
-        if counted is not None and not doubts:
-            backend.calibration.learn(route.model, exchange.size, counted.prompt_tokens)
+        if counted is not None and not doubts and exchange.backend is not None:
+            exchange.backend.calibration.learn(exchange.upstream_model, exchange.size, counted.prompt_tokens)
+    finally:
+        for ask in asks:
+            ask.backend.users -= 1
 
 
 def _may_be_event(writer: MessageWriter, request: MessagesRequest) -> bool:
@@ -136,7 +104,7 @@ async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
     request, route, backend, message_id, client, exchange, key = ask
     dialect = await backend.dialect(route)
     exchange.habits = exchange.habits or dialect
-    exchange.upstream_model = route.model
+    exchange.upstream_model, exchange.backend, exchange.route = route.model, backend, route
     for round_number in range(MOST_REPAIRS + 1):
         exchange.dialect = dialect.name
         translation = _translated(request, route, dialect, client)
@@ -156,6 +124,7 @@ async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
             secrets=backend.secrets(dialect, key),
         )
         exchange.calls += 1
+        asked_at = perf_counter()
         async with backend.post(route, dialect, body, translation.headers, key) as reply:
             backend.notice(reply.headers)
             exchange.upstream_id = reply.headers.get("x-request-id", "")
@@ -164,6 +133,7 @@ async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
                 reader = translation.reader(message_id, asked)
                 chunks = reply.chunks()
                 start = await _beginning(chunks)
+                exchange.waited += perf_counter() - asked_at
                 if _is_stream(start, reply):
                     most = None if request.get("stream") else client.largest_reply  # What is passed on may be endless.
                     async with aclosing(_read_stream(start, chunks, reader, client.largest_event, most)) as source:
@@ -171,13 +141,17 @@ async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
                             exchange.upstream_id = reader.upstream_id or exchange.upstream_id
                             yield pieces
                 else:
-                    pieces = _whole_reply(await _all(start, chunks, client.largest_reply), reply, reader, asked)
+                    body_asked_at = perf_counter()
+                    body = await _all(start, chunks, client.largest_reply)
+                    exchange.waited += perf_counter() - body_asked_at
+                    pieces = _whole_reply(body, reply, reader, asked)
                     exchange.upstream_id = reader.upstream_id or exchange.upstream_id
                     yield pieces
                 exchange.misfit = reader.misfit
                 exchange.warnings += reader.warnings
                 return
             error = await _error_body(reply)
+            exchange.waited += perf_counter() - asked_at
             failure = refusal(reply.status, reply.headers, error, asked)
             mended = route.api.repair(reply.status, error, translation.body, dialect)
         if mended is None or round_number == MOST_REPAIRS:
@@ -216,11 +190,6 @@ async def _gathered(ask: Ask) -> list[Piece]:
         return [piece async for pieces in source for piece in pieces]
 
 
-def size_of(translation: Translation, data: bytes) -> Count:
-    """How many tokens a translated request is thought to hold; `data` is the JSON text of its body."""
-    return count_tokens(data, translation.media, translation.media_tokens, translation.frame_tokens)
-
-
 def _is_checked(request: MessagesRequest) -> bool:
     return not request.get("stream") and bool(request.get("output_config", {}).get("format"))
 
@@ -230,6 +199,9 @@ def _translated(request: MessagesRequest, route: Route, dialect: Dialect, client
         translation = route.api.translate(request, route.model, dialect, client)
     except RecursionError:
         raise InvalidRequest("body: JSON is nested too deeply") from None
+    if route.fields is not None:
+        dropped = route.fields.apply(translation.body, dialect.dropped, f"not wanted there ({route.why})")
+        translation = structs.replace(translation, dropped=(*translation.dropped, *dropped))
     if client.strict and translation.dropped:
         raise InvalidRequest(f"{translation.dropped[0]} (STRICT is on, so nothing is dropped)")
     return translation

@@ -84,7 +84,7 @@ async def test_habits_of_models_without_a_label_of_their_own_are_counted_togethe
     backend = Backend(Replay(Recorded(WHOLE)), SETTINGS)
     for number in range(MOST_NAMES + 3):
         backend.learn(f"model-{number}", {"temperature": False, "dropped": frozenset({"seed", "user"})})
-    families = text_string_to_metric_families(generate_latest(Metrics(backend).registry).decode())
+    families = text_string_to_metric_families(generate_latest(Metrics([backend]).registry).decode())
     (habits,) = [family for family in families if family.name == "anthropic_proxy_learned_habits"]
     found = {(sample.labels["model"], sample.labels["field"]): sample.value for sample in habits.samples}
     assert len(found) == 2 * (MOST_NAMES + 1)
@@ -169,7 +169,7 @@ async def test_a_stream_is_open_until_its_client_goes() -> None:
 
 
 def test_clients_that_invent_models_get_no_labels_of_their_own() -> None:
-    metrics = Metrics(Backend(Replay(Recorded(WHOLE)), SETTINGS))
+    metrics = Metrics([Backend(Replay(Recorded(WHOLE)), SETTINGS)])
     assert len({metrics.name(f"model-{number}") for number in range(10 * MOST_NAMES)}) == MOST_NAMES + 1
     assert metrics.name("model-0") == "model-0"
 

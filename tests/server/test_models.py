@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from anthropic_proxy import create_app
 from anthropic_proxy.backend import Backend
+from anthropic_proxy.backends import Backends
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import UpstreamBroke
 from anthropic_proxy.server import models
@@ -161,10 +162,15 @@ class Clock:
         return self.now
 
 
+def only(upstream: Replay, settings: Settings) -> Backends:
+    """One backend, and no map."""
+    return Backends(Backend(upstream, settings), settings, lambda base_url: upstream)
+
+
 def kept_by(clock: Clock, upstream: Replay, **settings: object) -> Starlette:
     """The endpoint alone, with a clock of its own."""
     chosen = SETTINGS.model_copy(update=settings)
-    kept = Models(chosen, Backend(upstream, chosen), clock)
+    kept = Models(chosen, only(upstream, chosen), clock)
     return Starlette(routes=[Route("/v1/models", kept.list)])
 
 
@@ -245,7 +251,7 @@ async def test_only_so_many_keys_are_remembered() -> None:
 
 async def test_a_backend_that_says_nothing_is_not_waited_for() -> None:
     chosen = SETTINGS.model_copy(update={"model": "m"})
-    kept = Models(chosen, Backend(listing(LIST, stall=True), chosen), patience=0.05)
+    kept = Models(chosen, only(listing(LIST, stall=True), chosen), patience=0.05)
     assert await listed(Starlette(routes=[Route("/v1/models", kept.list)])) == ["m"]
 
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anthropic_proxy.dialects import PLAIN
+from anthropic_proxy.estimate import size_of
 from anthropic_proxy.translate.api import Client, Translation
 from anthropic_proxy.translate.chat.frames import CALL_TOKENS, MESSAGE_TOKENS, REPLY_TOKENS
 from anthropic_proxy.translate.chat.request import translate
 from anthropic_proxy.translate.count import MOST_MODELS, Calibration, Count, count_tokens
 from anthropic_proxy.translate.validate import messages_request
-from anthropic_proxy.turn import size_of
 from anthropic_proxy.wire.json import dumps
 
 CORPUS = Path(__file__).parent.parent / "corpus"

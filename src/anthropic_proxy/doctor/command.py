@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from anthropic_proxy.config import Settings, SettingsError, corrections
-from anthropic_proxy.env_file import read_env_file, with_keys, write_env_file
+from anthropic_proxy.env_file import read_env_file, write_env_file
+from anthropic_proxy.settings_file import complete
 
 if TYPE_CHECKING:
     from anthropic_proxy.doctor.report import Report
@@ -60,7 +61,7 @@ def _run(asked: _Asked) -> int:
     written: Mapping[str, tuple[str, int]] = {}
     try:
         written = read_env_file(Path(ENV_FILE), os.environ)
-        environ = with_keys({**{name: value for name, (value, _) in written.items()}, **os.environ, **asked.flags})
+        environ = complete({**{name: value for name, (value, _) in written.items()}, **os.environ, **asked.flags})
         settings = Settings.from_env(environ)
         report = _examined(settings, environ, asked)
     except SettingsError as error:

@@ -8,9 +8,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from anthropic_proxy.config import SettingsError
-from anthropic_proxy.env_file import read_env_file, with_keys
+from anthropic_proxy.env_file import read_env_file
 from anthropic_proxy.launcher.variables import Shell, lines, shell_of, variables
 from anthropic_proxy.server.banner import address_of
+from anthropic_proxy.settings_file import complete
 from anthropic_proxy.up.failure import CannotStart
 from anthropic_proxy.up.litellm import clone
 
@@ -76,7 +77,7 @@ def _environ() -> dict[str, str]:
     """
     home = clone()
     written = read_env_file(home / ".env", os.environ) if home else {}
-    return with_keys({**{name: value for name, (value, _) in written.items()}, **os.environ})
+    return complete({**{name: value for name, (value, _) in written.items()}, **os.environ})
 
 
 def _give_up(message: str, code: int) -> NoReturn:

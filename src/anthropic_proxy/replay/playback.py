@@ -10,8 +10,10 @@ from starlette.types import ASGIApp, Message
 
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import UpstreamBroke
+from anthropic_proxy.model_map import ANY, NO_MAP, ModelMap, Rule
 from anthropic_proxy.server.app import create_app
 from anthropic_proxy.server.recordings import VERSION, Document, read_bytes
+from anthropic_proxy.translate.body_fields import BodyFields
 from anthropic_proxy.translate.redaction import REDACTED
 from anthropic_proxy.upstream.replay import Recorded, Replay
 from anthropic_proxy.wire.json import InvalidJson, dumps, indented, loads
@@ -45,7 +47,7 @@ def read_recording(data: bytes) -> Document:
 async def played_back(document: Document) -> Document:
     """The document of the same exchange with the proxy as it is now. Raises Unplayable."""
     try:
-        settings = _settings(document)
+        settings, models = _settings(document), _models(document)
         replay = Replay(*(_replies(document) or [_NO_CALL]), base_url=document["base_url"])
         request, message_id = document["request"], str(document["message_id"])
         headers = _headers(request["headers"])
@@ -57,7 +59,9 @@ async def played_back(document: Document) -> Document:
         first = error.errors(include_url=False, include_input=False)[0]
         raise Unplayable(f"{first['loc'][0]}: {first['msg']}") from None
     kept: list[Document] = []
-    app = create_app(settings, replay, keep=lambda make: kept.append(make()), message_id=lambda: message_id)
+    app = create_app(
+        settings, replay, models=models, keep=lambda make: kept.append(make()), message_id=lambda: message_id
+    )
     await _ask(app, path, headers, body)
     return kept[0]
 
@@ -79,9 +83,24 @@ def _settings(document: Document) -> Settings:
     )
 
 
+def _models(document: Document) -> ModelMap:
+    """The route that the model map had chosen, for every name; none, if the settings chose."""
+    route = document.get("route")
+    if route is None:
+        return NO_MAP
+    fields = BodyFields(route["set"], route["default"], tuple(route["drop"]))
+    return ModelMap((Rule(ANY, None, route["model"], reasoning=route["reasoning"], fields=fields),))
+
+
+def _calls(document: Document) -> list[Document]:
+    """The calls for a reply, but those to models in whose place another was asked then. The backend was asked for
+    its models only where nobody had said who it is."""
+    in_vain = (document.get("route") or {}).get("calls_in_vain", 0)
+    return [call for call in document["calls"] if call["method"] == "POST"][in_vain:]
+
+
 def _replies(document: Document) -> list[Recorded | UpstreamBroke]:
-    """What the backend answered. It was asked for its models only where nobody had said who it is."""
-    return [_reply(call) for call in document["calls"] if call["method"] == "POST"]
+    return [_reply(call) for call in _calls(document)]
 
 
 def _reply(call: Document) -> Recorded | UpstreamBroke:
@@ -143,10 +162,9 @@ def differences(recorded: Document, now: Document) -> list[str]:
 
 
 def _lines(document: Document) -> Iterator[str]:
-    for call in document["calls"]:
-        if call["method"] == "POST":
-            yield f"the backend is asked: POST {call['path']}"
-            yield from indented(call["body"]).decode().splitlines()
+    for call in _calls(document):
+        yield f"the backend is asked: POST {call['path']}"
+        yield from indented(call["body"]).decode().splitlines()
     answer = document["answer"]
     yield f"the client is answered: {answer['status']}"
     for name, value in sorted(answer["headers"].items()):
@@ -171,7 +189,8 @@ def _without_guess(event: str) -> str:
 def renewed(recorded: Document, now: Document) -> Document:
     """The recording with what is asked and answered now, over the same replies of the backend."""
     asked = [call["body"] for call in now["calls"]]
-    posts = [call for call in recorded["calls"] if call["method"] == "POST"]
-    calls = [{**call, "body": body} for call, body in zip(posts, asked, strict=False)]
+    posts = _calls(recorded)
+    in_vain = [call for call in recorded["calls"] if call["method"] == "POST"][: -len(posts) or None] if posts else []
+    calls = [*in_vain, *({**call, "body": body} for call, body in zip(posts, asked, strict=False))]
     answer = dumps(now["answer"]).replace(now["request_id"].encode(), recorded["request_id"].encode())
     return {**recorded, "proxy": now["proxy"], "calls": calls, "answer": loads(answer)}

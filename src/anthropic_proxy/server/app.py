@@ -1,5 +1,6 @@
 """The application: FastAPI, with POST /v1/messages as a bare ASGI route in it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,7 +14,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from anthropic_proxy.backend import Backend
+from anthropic_proxy.backends import Backends
 from anthropic_proxy.config import Settings
+from anthropic_proxy.model_map import NO_MAP, ModelMap
 from anthropic_proxy.server import elsewhere, extras, health
 from anthropic_proxy.server.count_tokens import CountTokens
 from anthropic_proxy.server.direct import Direct
@@ -24,7 +27,9 @@ from anthropic_proxy.server.models import Models
 from anthropic_proxy.server.openapi import describe
 from anthropic_proxy.server.record_folder import RecordFolder
 from anthropic_proxy.server.recorder import Keep, Recorder, log_prompts
+from anthropic_proxy.server.reload import follow
 from anthropic_proxy.server.running import Running
+from anthropic_proxy.settings_file import SettingsFile
 from anthropic_proxy.upstream.base import Timeouts, Upstream
 from anthropic_proxy.upstream.choice import connect
 from anthropic_proxy.upstream.recording import Recording
@@ -57,35 +62,51 @@ class Proxy(FastAPI):
         return cast("ASGIApp", layer)
 
 
-def http_upstream(settings: Settings) -> Upstream:
-    """The way to the backend. Raises ValueError for certificates or a proxy that cannot be used."""
+def http_upstream(settings: Settings, base_url: str | None = None) -> Upstream:
+    """The way to the backend, or to another one. Raises ValueError for certificates or a proxy that cannot be used."""
     timeouts = Timeouts(settings.connect_timeout, settings.first_byte_timeout, settings.silence_timeout)
-    return connect(settings.openai_api_base, settings.upstream_client, timeouts, settings.ssl_cert_file)
+    return connect(base_url or settings.openai_api_base, settings.upstream_client, timeouts, settings.ssl_cert_file)
 
 
 def create_app(
     settings: Settings,
     upstream: Upstream | None = None,
     *,
+    file: SettingsFile | None = None,
+    models: ModelMap = NO_MAP,
+    connect_to: Callable[[str], Upstream] | None = None,
     keep: Keep | None = None,
     message_id: Callable[[], str] = new_message_id,
 ) -> FastAPI:
-    """The proxy as an ASGI application.
+    """The proxy as an ASGI application. Raises SettingsError and ValueError.
 
-    `upstream` replaces the network, `message_id` chance, and `keep` is given recordings, for tests and `replay`.
+    `file` holds the model map, and is followed as it changes; `models` is one without a file. `upstream` and
+    `connect_to` (from a base URL, for the backends of the map) replace the network, `message_id` chance, and `keep`
+    is given recordings, for tests and `replay`.
     """
     upstream = upstream or http_upstream(settings)
+    connect_to = connect_to or partial(http_upstream, settings)
     folder = RecordFolder(Path(settings.record_dir)) if settings.record_dir else None
     keeps = [*([keep] if keep else []), *([folder.keep] if folder else [])]
     if settings.log_prompts:
         keeps.append(log_prompts)
-    backend = Backend(Recording(upstream) if keeps else upstream, settings)
+    noted: Callable[[Upstream], Upstream] = Recording if keeps else _as_it_is
+    found = file.read() if file else None
+    backends = Backends(
+        Backend(noted(upstream), settings),
+        settings,
+        lambda base_url: noted(connect_to(base_url)),
+        found.models if found else models,
+    )
     running = Running(settings.max_concurrent)
-    at_the_end: list[Callable[[], Awaitable[None]]] = [backend.close]
+    at_the_end: list[Callable[[], Awaitable[None]]] = [backends.close]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        following = asyncio.create_task(follow(file, backends, found.settings)) if file and found else None
         yield
+        if following is not None:
+            following.cancel()
         for close in at_the_end:
             await close()
 
@@ -99,30 +120,36 @@ def create_app(
         exception_handlers={HTTPException: wrong_address},
         telemetry=NO_TELEMETRY,
     )
-    messages = Messages(settings, backend, running, message_id, extras.rate_limit(settings))
+    messages = Messages(settings, backends, running, message_id, extras.rate_limit(settings))
     app.add_middleware(Direct, paths=MESSAGES, endpoint=messages)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Rim)
-    extras.add_metrics(app, settings, backend)
+    extras.add_metrics(app, settings, backends)
     at_the_end += extras.add_traces(app, settings)
     if folder:
         at_the_end.append(folder.close)
     if keeps:
-        app.add_middleware(Recorder, settings=settings, base_url=upstream.base_url, keeps=keeps)
+        app.add_middleware(
+            Recorder, settings=settings, base_url=upstream.base_url, keeps=keeps, secrets=backends.secrets
+        )
     # The first that fits is taken, so the one that is asked most comes first.
     app.router.routes[:0] = [
         *(Route(path, messages, methods=["POST"]) for path in MESSAGES),
-        *other_routes(settings, backend, running),
+        *other_routes(settings, backends, running),
     ]
-    app.include_router(health.router(backend, running))
-    app.state.running = running
+    app.include_router(health.router(backends.main, running))
+    app.state.running, app.state.secrets = running, backends.secrets
     app.openapi = partial(describe, app, settings)  # type: ignore[method-assign]
     return app
 
 
-def other_routes(settings: Settings, backend: Backend, running: Running) -> list[Route]:
+def _as_it_is(upstream: Upstream) -> Upstream:
+    return upstream
+
+
+def other_routes(settings: Settings, backends: Backends, running: Running) -> list[Route]:
     """All of Anthropic's endpoints but the main one, with and without a slash at the end."""
-    count_tokens, models = CountTokens(settings, backend, running), Models(settings, backend)
+    count_tokens, models = CountTokens(settings, backends, running), Models(settings, backends)
     return [
         *(Route(f"/v1/messages/count_tokens{end}", count_tokens.answer, methods=["POST"]) for end in ("", "/")),
         *(Route(f"/v1/models{end}", models.list, methods=["GET"]) for end in ("", "/")),

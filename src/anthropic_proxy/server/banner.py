@@ -9,6 +9,9 @@ def banner(settings: Settings, port: int, behind: str = "", workers: int = 1) ->
     """All of it. `behind` says in words what the backend is."""
     chosen = {name: getattr(settings, name) for name in ("model", "reasoning_model", "completion_model")}
     models = ", ".join(f"{name.upper()}={value}" for name, value in chosen.items() if value)
+    if settings.config_file:
+        file = f"as {settings.config_file} says (`anthropic-proxy models` shows it)"
+        models = f"{file}; else {models or 'as the client asks'}"
     name = "anthropic-proxy"
     return "\n".join(
         [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from anthropic_proxy.backend import Backend
+from anthropic_proxy.backends import Backends
 from anthropic_proxy.config import Settings
 from anthropic_proxy.server.guard import METRICS_PATH
 
@@ -23,13 +23,13 @@ def rate_limit(settings: Settings) -> "RateLimit | None":
     return RateLimit(settings)
 
 
-def add_metrics(app: FastAPI, settings: Settings, backend: Backend) -> None:
+def add_metrics(app: FastAPI, settings: Settings, backends: Backends) -> None:
     """The layer that counts, and the page that tells, where METRICS is not off."""
     if settings.metrics == "off":
         return
     from anthropic_proxy.server.metrics import Meter, Metrics, MetricsPage
 
-    metrics = Metrics(backend)
+    metrics = Metrics(backends)
     app.add_middleware(Meter, metrics=metrics)
     app.router.routes.append(Route(METRICS_PATH, MetricsPage(metrics, settings), methods=["GET"]))
 

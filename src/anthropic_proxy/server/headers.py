@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from anthropic_proxy.config import Settings
-from anthropic_proxy.turn import Exchange
+from anthropic_proxy.exchange import Exchange
 
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -29,14 +29,22 @@ def raw_headers(headers: Mapping[str, str]) -> RawHeaders:
     return [(name.lower().encode(), header_value(value)) for name, value in headers.items()]
 
 
-def exchange_headers(exchange: Exchange, settings: Settings) -> RawHeaders:
-    """Which model answers, what could not be sent to it, the backend's own id of the request, and its limits.
+def exchange_headers(exchange: Exchange, settings: Settings, elapsed: float) -> RawHeaders:
+    """Which model answers and where, what could not be sent to it, what was changed on the way, how long both
+    sides took, the backend's own id of the request, and its limits.
 
-    Of what was dropped only the places are named; the log has the reasons.
+    Of what was dropped only the places are named; the log has the reasons. `elapsed`: seconds since the request
+    came.
     """
     said: RawHeaders = []
     if exchange.upstream_model:
         said.append((b"x-upstream-model", header_value(exchange.upstream_model)))
+        said.append((b"x-upstream-backend", header_value(exchange.backend_name)))
+    if exchange.calls:
+        own, theirs = max(elapsed - exchange.waited, 0) * 1000, exchange.waited * 1000
+        said.append((b"server-timing", b"proxy;dur=%.1f, upstream;dur=%.1f" % (own, theirs)))
+    if exchange.fallbacks or exchange.learned:
+        said.append((b"x-proxy-changed", header_value("; ".join([*exchange.fallbacks, *exchange.learned]))))
     if exchange.dropped:
         said.append((b"x-proxy-dropped", header_value(", ".join(map(place, exchange.dropped)))))
     if exchange.upstream_id:

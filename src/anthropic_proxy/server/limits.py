@@ -19,16 +19,16 @@ LOOKS_FOR_EACH = 3
 """A value takes three looks at the most: at what it follows, at its key, and at itself, if it is a string."""
 
 
-async def limited_body(headers: Mapping[bytes, bytes], receive: Receive, settings: Settings) -> object:
-    """The JSON that a request brings. Raises what `read_body` and `json_body` do, and InvalidRequest if it is too much.
+async def limited_body(headers: Mapping[bytes, bytes], receive: Receive, settings: Settings) -> tuple[object, int]:
+    """The JSON that a request brings, and the length of its text, in bytes. That is gone by then.
 
-    The text is gone by then.
+    Raises what `read_body` and `json_body` do, and InvalidRequest if it is too much.
     """
     text = await read_body(headers, receive, settings.max_body, settings.body_timeout)
     check_values(text, settings)
     body = json_body(text)
     check_limits(body, settings)
-    return body
+    return body, len(text)
 
 
 def check_values(body: bytes | bytearray, settings: Settings) -> None:

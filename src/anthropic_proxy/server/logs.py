@@ -4,16 +4,16 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from msgspec import Struct, field
 
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import InvalidRequest, ProxyError, UpstreamRefused
+from anthropic_proxy.exchange import Exchange
 from anthropic_proxy.server.headers import place
 from anthropic_proxy.translate.redaction import redacted
-from anthropic_proxy.turn import Exchange
 from anthropic_proxy.wire.anthropic import StreamEvent
 from anthropic_proxy.wire.json import dumps
 
@@ -44,6 +44,11 @@ class RequestLine(Struct):
     error_type: str = ""
     failure: ProxyError | None = None
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the request came."""
+        return time.monotonic() - self.started
+
     def fail(self, error: ProxyError) -> None:
         """Notes the error that the client is told."""
         self.error_type, self.failure = error.type, error
@@ -71,20 +76,23 @@ class RequestLine(Struct):
             "status": self.status,
             "model": self.client_model,
             "upstream_model": exchange.upstream_model,
+            "backend": exchange.backend.name if exchange.backend is not None else "",
             "dialect": exchange.dialect,
             "upstream_id": exchange.upstream_id,
             "first_event_ms": None if self.first_event is None else _milliseconds(self.first_event - self.started),
-            "duration_ms": _milliseconds(time.monotonic() - self.started),
+            "duration_ms": _milliseconds(self.elapsed),
             "input_tokens": self.usage.get("input_tokens"),
             "output_tokens": self.usage.get("output_tokens"),
             "cached_tokens": self.usage.get("cache_read_input_tokens"),
             "stop_reason": self.stop_reason,
         }
-        if exchange.calls > 1 or exchange.dropped or exchange.warnings or self.error_type or exchange.failure:
+        unusual = exchange.calls > 1 or exchange.dropped or exchange.fallbacks or exchange.warnings
+        if unusual or self.error_type or exchange.failure:
             known |= {
                 "upstream_calls": exchange.calls if exchange.calls > 1 else None,
                 "dropped": [place(entry) for entry in exchange.dropped],
                 "learned": list(exchange.learned),
+                "fallbacks": list(exchange.fallbacks),
                 "warnings": list(exchange.warnings),
                 "error": self.error_type,
                 "reason": reason(self.failure or exchange.failure),
@@ -150,8 +158,9 @@ def _milliseconds(seconds: float) -> float:
 class Redactor:
     """Blots keys out of text: those of the settings, and what looks like one."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = tuple(secrets)
+    def __init__(self, secrets: Sequence[str]) -> None:
+        """More may be added to `secrets` later: a model map that changes brings new ones."""
+        self._secrets = secrets
 
     def __call__(self, text: str) -> str:
         return redacted(text, self._secrets)
@@ -237,17 +246,23 @@ def _not_a_shutdown(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-def configure(settings: Settings, stream: TextIO, shared: "logging.StreamHandler[TextIO] | None" = None) -> None:
+def configure(
+    settings: Settings,
+    stream: TextIO,
+    secrets: Sequence[str] | None = None,
+    shared: "logging.StreamHandler[TextIO] | None" = None,
+) -> None:
     """Sets up logging for the process, to `stream`; or through `shared`, if other processes write there too.
 
-    Then each line says whose it is.
+    Then each line says whose it is. `secrets` are blotted out, those too that are added later; without them it is the
+    settings' own.
     """
     # No line says who wrote it, and to find out takes half of a line's time (the logging HOWTO, "Optimization").
     logging._srcfile = None
     logging.logThreads = logging.logMultiprocessing = False
     logging.logProcesses = shared is not None
     text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
-    redactor = Redactor(settings.secrets)
+    redactor = Redactor(settings.secrets if secrets is None else secrets)
     handler = shared or logging.StreamHandler(stream)
     handler.setFormatter(TextFormatter(redactor) if text else JsonFormatter(redactor))
     handler.addFilter(_not_a_shutdown)

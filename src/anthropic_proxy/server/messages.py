@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
-from anthropic_proxy.backend import Backend
+from anthropic_proxy.backends import Backends
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import ProxyError, UpstreamRefused
-from anthropic_proxy.routing import default_model, route_for
+from anthropic_proxy.routing import default_model
 from anthropic_proxy.server.disconnect import while_connected
 from anthropic_proxy.server.door import admit, caller
 from anthropic_proxy.server.failures import LINE, send_json
@@ -52,7 +52,7 @@ class Messages:
     def __init__(
         self,
         settings: Settings,
-        backend: Backend,
+        backends: Backends,
         running: Running,
         message_id: Callable[[], str] = new_message_id,
         rate_limit: "RateLimit | None" = None,
@@ -62,7 +62,7 @@ class Messages:
         self._callers = Callers(settings.key_concurrency)
         self._tells_callers_apart = bool(rate_limit or settings.key_concurrency)
         self._message_id = message_id
-        self._backend = backend
+        self._backends = backends
         self._running = running
         self._drops_told: set[str] = set()
 
@@ -71,7 +71,9 @@ class Messages:
         try:
             await self._answer(scope, line, receive, send)
         except ProxyError as error:
-            error.headers = allowed_headers(error.headers, self._settings)
+            told = exchange_headers(line.exchange, self._settings, line.elapsed) if line.exchange.calls else []
+            known = {name.decode(): value.decode() for name, value in told}
+            error.headers = {**known, **allowed_headers(error.headers, self._settings)}
             raise
         finally:
             self._tell_drops(line.exchange.dropped)
@@ -95,17 +97,20 @@ class Messages:
         self, headers: Mapping[bytes, bytes], key: str | None, line: RequestLine, receive: Receive, send: Send
     ) -> None:
         settings = self._settings
-        request = messages_request(await limited_body(headers, receive, settings), default_model(settings))
+        body, size = await limited_body(headers, receive, settings)
+        request = messages_request(body, default_model(settings))
+        del body
         line.client_model = request["model"]
         line.message_id = self._message_id()
         writer = MessageWriter(line.message_id, request["model"])
-        route = route_for(settings, request)
-        lists = run(request, route, self._backend, writer, client(headers, settings), line.exchange, key)
+        ways = self._backends.ways(request, size)
+        cool_down = self._backends.models.cool_down
+        lists = run(request, ways, writer, client(headers, settings), line.exchange, key, cool_down)
         if request.get("stream"):
             await send_stream(lists, writer, settings, line, receive, send)
         else:
             message = await _whole(lists, line, receive)
-            await send_json(send, 200, message, exchange_headers(line.exchange, settings))
+            await send_json(send, 200, message, exchange_headers(line.exchange, settings, line.elapsed))
 
     def _tell_drops(self, dropped: Sequence[str]) -> None:
         """Warns of what is dropped, once in a process for each field."""

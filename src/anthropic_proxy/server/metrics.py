@@ -8,7 +8,7 @@ Several processes can put theirs together in files of a folder, which the librar
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -57,7 +57,7 @@ TOKENS = {
 class Metrics:
     """The figures of one app, or of all that share its folder."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backends: Iterable[Backend]) -> None:
         self._together = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self.registry = registry = CollectorRegistry()
 
@@ -80,6 +80,7 @@ class Metrics:
         self.tokens = counter("tokens", "Tokens, as the backend counted them", "model", "kind")
         self.calls = counter("upstream_calls", "Requests to the backend", "dialect")
         self.learned = counter("learned", "Habits of the backend that refusals taught", "dialect")
+        self.fallbacks = counter("fallbacks", "Times that another model was asked in place of one that fails", "model")
         self.dropped = counter("dropped_requests", "Requests of which something was not sent to the backend", "dialect")
         self.open_requests = gauge("open_requests", "Requests being answered")
         self.open_streams = gauge("open_streams", "Streams being written")
@@ -88,7 +89,7 @@ class Metrics:
             # What is true of this process and this moment. Another would not know of it when it is asked.
             ProcessCollector(registry=registry)
             PlatformCollector(registry=registry)
-            registry.register(_State(self, backend))
+            registry.register(_State(self, backends))
 
     def page(self) -> bytes:
         """All figures, as Prometheus reads them."""
@@ -121,6 +122,8 @@ class Metrics:
         self.calls.labels(exchange.dialect).inc(exchange.calls)
         if exchange.learned:
             self.learned.labels(exchange.dialect).inc(len(exchange.learned))
+        for fallback in exchange.fallbacks:
+            self.fallbacks.labels(self.name(fallback.partition(": ")[0])).inc()
         if exchange.dropped:
             self.dropped.labels(exchange.dialect).inc()
         if line.first_event is not None:
@@ -131,20 +134,21 @@ class Metrics:
 
 
 class _State(Collector):
-    """What is known of the backend, and how many connections there are, at the moment of the asking."""
+    """What is known of the backends, and how many connections there are, at the moment of the asking."""
 
-    def __init__(self, metrics: Metrics, backend: Backend) -> None:
+    def __init__(self, metrics: Metrics, backends: Iterable[Backend]) -> None:
         self._metrics = metrics
-        self._backend = backend
+        self._backends = backends
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         pool = GaugeMetricFamily(
             f"{PREFIX}_upstream_connections",
-            "Connections to the backend: in use, kept for later, and waited for",
+            "Connections to all backends: in use, kept for later, and waited for",
             labels=["state"],
         )
-        for state, number in self._backend.upstream.connections()._asdict().items():
-            pool.add_metric([state], number)
+        counted = [backend.upstream.connections()._asdict() for backend in self._backends]
+        for state in counted[0]:
+            pool.add_metric([state], sum(connections[state] for connections in counted))
         yield pool
         habits = GaugeMetricFamily(
             f"{PREFIX}_learned_habits",
@@ -152,7 +156,8 @@ class _State(Collector):
             labels=["model", "field"],
         )
         found: dict[tuple[str, str], int] = {}
-        for model, fields in self._backend.learned().items():
+        learned = [known for backend in self._backends for known in backend.learned().items()]
+        for model, fields in learned:
             for field, number in fields.items():
                 labels = self._metrics.name(model), field
                 found[labels] = found.get(labels, 0) + number

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from anthropic_proxy.backend import Backend
+from anthropic_proxy.backends import Backends
 from anthropic_proxy.config import Settings
 from anthropic_proxy.errors import InvalidRequest, ProxyError
 from anthropic_proxy.server.door import admit
@@ -33,13 +33,13 @@ class Models:
     def __init__(
         self,
         settings: Settings,
-        backend: Backend,
+        backends: Backends,
         clock: Callable[[], float] = time.monotonic,
         patience: float = PATIENCE,
     ) -> None:
         self._patience = patience
         self._settings = settings
-        self._backend = backend
+        self._backends = backends
         self._clock = clock
         self._lists: dict[str | None, _List] = {}
         """By the client's key that asks, which is None but in forward mode."""
@@ -71,14 +71,15 @@ class Models:
         if kept.asking is not None:
             # All who come meanwhile wait for the one answer, and none of them can cancel it for the others.
             await asyncio.shield(kept.asking)
-        return model_infos(kept.reply, configured_models(self._settings), self._settings.claude_aliases)
+        named = dict.fromkeys([*self._backends.models.names, *configured_models(self._settings)])
+        return model_infos(kept.reply, [*named], self._settings.claude_aliases)
 
     async def _ask(self, kept: "_List", key: str | None) -> None:
         """Fetches the list. What was known stays, where the backend does not answer."""
         fresh = TRY_AGAIN
         try:
             async with asyncio.timeout(self._patience):
-                kept.reply = await self._backend.list_models(key)
+                kept.reply = await self._backends.main.list_models(key)
             fresh = FRESH
         except (ProxyError, TimeoutError, InvalidJson):
             pass

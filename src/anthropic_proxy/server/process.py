@@ -176,7 +176,7 @@ def server_for(settings: Settings, app: FastAPI, kind: type[Server] = Server) ->
 def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices: list[str]) -> None:
     """Serves until a signal says stop. Then running requests get SHUTDOWN_GRACE seconds to finish."""
     sockets = _with_port_of_metrics(settings, sockets)
-    configure(settings, sys.stderr)
+    configure(settings, sys.stderr, app.state.secrets)
     if settings.workers != 1:
         notices = [*notices, f"WORKERS={settings.workers}: only `serve` starts several; here one process serves"]
     tell(settings, notices)

@@ -16,10 +16,12 @@ from anthropic_proxy.config import Settings
 from anthropic_proxy.dialects import Dialect, dialect_for
 from anthropic_proxy.dialects.overrides import overrides_text
 from anthropic_proxy.errors import ProxyError
+from anthropic_proxy.routing import Route
 from anthropic_proxy.server.door import DECODERS, credentials
 from anthropic_proxy.server.failures import LINE
 from anthropic_proxy.server.logs import Redactor, RequestLine
 from anthropic_proxy.server.recordings import VERSION, Document, blotted, event_texts, headers_shown, read_texts
+from anthropic_proxy.translate.body_fields import BodyFields
 from anthropic_proxy.upstream.recording import CALLS, Call
 from anthropic_proxy.wire.json import InvalidJson, loads
 
@@ -56,9 +58,13 @@ class Tape:
 class Recorder:
     """The outermost layer of the app: every POST is noted and, once it is over, handed to each of `keeps`."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, base_url: str, keeps: Sequence[Keep]) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, base_url: str, keeps: Sequence[Keep], secrets: Sequence[str]
+    ) -> None:
+        """`base_url` is for what asks no backend; `secrets` are blotted out, those too that are added later."""
         self.app = app
         self._settings = settings
+        self._secrets = secrets
         self._base_url = base_url
         self._keeps = keeps
 
@@ -95,16 +101,18 @@ class Recorder:
         exchange = line.exchange
         headers = _texts(scope["headers"])
         offered = [key.decode("latin-1") for key in credentials(dict(scope["headers"]))]
-        redactor = Redactor([*self._settings.secrets, *(key for key in offered if len(key) >= LONG)])
+        redactor = Redactor([*self._secrets, *(key for key in offered if len(key) >= LONG)])
+        base_url = exchange.backend.upstream.base_url if exchange.backend is not None else self._base_url
         document = {
             "recording": VERSION,
             "proxy": __version__,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "request_id": line.id,
             "message_id": line.message_id,
-            "base_url": self._base_url.partition("?")[0],
+            "base_url": base_url.partition("?")[0],
             "settings": _departures(self._settings),
-            "dialect": _dialect(exchange.habits, self._base_url, exchange.upstream_model),
+            "dialect": _dialect(exchange.habits, base_url, exchange.upstream_model),
+            "route": _route(exchange.route, exchange.calls_in_vain),
             "request": {
                 "path": scope["path"],
                 "headers": headers_shown(headers),
@@ -149,6 +157,22 @@ def _dialect(habits: Dialect | None, base_url: str, model: str) -> Document | No
     names = [field.name for field in fields(Dialect) if field.name not in ("name", "headers")]
     facts = {name: getattr(habits, name) for name in names if getattr(habits, name) != getattr(usual, name)}
     return {"backend": habits.name, "facts": overrides_text(facts)}
+
+
+def _route(route: Route | None, calls_in_vain: int) -> Document | None:
+    """What the model map chose, if it did, as `replay` needs it."""
+    if route is None or not route.mapped:
+        return None
+    fields = route.fields or BodyFields()
+    return {
+        "model": route.model,
+        "reasoning": route.reasoning,
+        "set": dict(fields.set),
+        "default": dict(fields.default),
+        "drop": list(fields.drop),
+        "why": route.why,
+        "calls_in_vain": calls_in_vain,
+    }
 
 
 def _request_body(headers: Mapping[str, str], body: bytes, limit: int) -> Any:

@@ -123,7 +123,7 @@ class EventStream:
         self.started = True
         self._timer.cancel()
         self._timer = self._loop.call_later(self._settings.ping_every, self._tick)
-        headers = HEADERS + exchange_headers(self._line.exchange, self._settings)
+        headers = HEADERS + exchange_headers(self._line.exchange, self._settings, self._line.elapsed)
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     def _tick(self) -> None:

@@ -79,7 +79,8 @@ def run(
             ports.append(Port(settings.host, settings.metrics_port))
         except OSError as error:
             process.no_port_for_metrics(settings, error)
-    configure(settings, sys.stderr, WholeLines(sys.stderr))
+    lines = WholeLines(sys.stderr)
+    configure(settings, sys.stderr, shared=lines)
     process.tell(settings, [*notices, *_notices(settings)])
     process.calm_collector()
 
@@ -90,6 +91,7 @@ def run(
         for port in ports:
             port.leave()
         app = make_app()
+        configure(settings, sys.stderr, app.state.secrets, lines)
         process.calm_collector()
         process.server_for(settings, app, _WorkerServer).run(sockets)
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from anthropic_proxy.config import SettingsError
-from anthropic_proxy.env_file import read_env_file, with_keys
+from anthropic_proxy.env_file import read_env_file
 from anthropic_proxy.server.banner import banner as server_banner
+from anthropic_proxy.settings_file import complete
 from anthropic_proxy.up.failure import CannotStart
 from anthropic_proxy.up.litellm import config_file, debugging
 
@@ -53,7 +54,7 @@ def up(
     }
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        environ = with_keys({**env_file(Path(".env")), **os.environ, **given})
+        environ = complete({**env_file(Path(".env")), **os.environ, **given})
         asyncio.run(_up(environ, config or config_file(environ), debug, wait))
     except SettingsError as error:
         _give_up(str(error), WRONG_SETTING)
