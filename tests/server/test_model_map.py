@@ -1,6 +1,7 @@
 """The model map in the running application: which backend is asked for what, and what the reply says of it."""
 
 import asyncio
+import io
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from anthropic_proxy.errors import UpstreamBroke
 from anthropic_proxy.model_map import read
 from anthropic_proxy.replay.playback import differences, played_back, read_recording, renewed
 from anthropic_proxy.server import reload
+from anthropic_proxy.server.logs import configure
 from anthropic_proxy.server.recordings import Document
 from anthropic_proxy.settings_file import SettingsFile
 from anthropic_proxy.upstream.replay import Recorded, Replay
@@ -460,3 +462,32 @@ async def test_a_stream_goes_on_while_its_backend_leaves_the_map(
         assert answer.kinds[-1] == "message_stop"
         async with asyncio.timeout(10):
             await closed.wait()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+async def test_a_backend_s_key_reaches_no_answer_and_no_log(
+    tmp_path: Path, log_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "blue-berries-and-cream"  # Nothing about it looks like a key.
+    quoting = Recorded(f'{{"error": {{"message": "wrong credential {key}"}}}}'.encode(), status=401, headers=JSON)
+    network = Network(cloud=quoting)
+    monkeypatch.setitem(KEYS, "CLOUD_KEY", key)
+    watched = Watched(tmp_path / "models.yaml", network, "models: {opus: {backend: local}}")
+    settings = SETTINGS.model_copy(update={"log_format": log_format})
+    out = io.StringIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        configure(settings, out, watched.app.state.secrets)
+        # The key comes with a later reading of the file.
+        watched.write("models: {opus: {backend: cloud, headers: {X-Token: '${CLOUD_KEY}'}}}")
+        reload.take(watched.file, watched.app.state.backends, {})
+        answer = await ask(watched.app, question(model="opus"))
+        logging.getLogger("anthropic_proxy").warning("a line that quotes %s", key)
+    finally:
+        root.handlers[:], root.level = handlers, level
+    assert network.cloud.requests[-1].headers["authorization"] == f"Bearer {key}"
+    assert answer.error[:2] == (401, "authentication_error")
+    assert key not in answer.error[2]
+    assert "[redacted]" in out.getvalue()
+    assert key not in out.getvalue()

@@ -138,7 +138,7 @@ def create_app(
         *other_routes(settings, backends, running),
     ]
     app.include_router(health.router(backends.main, running))
-    app.state.running, app.state.secrets = running, backends.secrets
+    app.state.running, app.state.backends, app.state.secrets = running, backends, backends.secrets
     app.openapi = partial(describe, app, settings)  # type: ignore[method-assign]
     return app
 
