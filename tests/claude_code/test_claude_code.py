@@ -7,7 +7,7 @@ one for each turn of the model's, and no more.
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from anthropic import Anthropic
 
 from anthropic_proxy import create_app
 from anthropic_proxy.config import Settings
+from anthropic_proxy.model_map import read
 from tests.chat_rules import faults
 from tests.claude_code.backend import Drop, ModelBackend
 from tests.claude_code.client import Desk, desk, why_not
@@ -320,6 +321,50 @@ def test_a_session_goes_on_after_a_restart_with_its_reasoning(
     before, after = (request["messages"] for request in backend.requests[1:])
     assert after[: len(before)] == before
     assert lint(backend.requests) == []
+
+
+@contextmanager
+def mapped(models: str, *backends: ModelBackend) -> Iterator[str]:
+    """The base URL of our server with that model map, in which `{0}`, `{1}` … are the backends' base URLs."""
+    with ExitStack() as stack:
+        urls = [stack.enter_context(serving(backend)) + "/v1" for backend in backends]
+        settings = Settings.from_env({"OPENAI_API_BASE": urls[0]})
+        found = read(models.format(*urls), "models.toml", {}).models
+        yield stack.enter_context(serving(create_app(settings, models=found)))
+
+
+TIERS = """
+models.haiku = {{base_url = "{1}", model = "small"}}
+models.my-model = "large"
+"""
+
+
+def test_each_tier_has_a_backend_of_its_own(at: Desk, record_property: Record) -> None:
+    large, small = ModelBackend(), ModelBackend()
+    with mapped(TIERS, large, small) as base_url:
+        run = at.run(base_url, "Play subagent_haiku.")
+    record_property("calls", len(large.requests) + len(small.requests))
+    assert "The tools said: pelican" in run.answer
+    assert [request["model"] for request in large.requests] == ["large", "large"]
+    assert [request["model"] for request in small.requests] == ["small", "small"]
+    assert lint(large.requests) + lint(small.requests) == []
+
+
+SPARE = """
+models.my-model = {{base_url = "{0}", fallbacks = ["spare"]}}
+models.spare = {{base_url = "{1}"}}
+"""
+
+
+def test_another_model_answers_at_once_where_one_is_down(at: Desk, record_property: Record) -> None:
+    down, spare = ModelBackend(*[BROKEN] * 9), ModelBackend()
+    with mapped(SPARE, down, spare) as base_url:
+        run = at.run(base_url, "Play bash.", CLAUDE_CODE_MAX_RETRIES="0")
+    record_property("calls", len(down.requests) + len(spare.requests))
+    assert run.answer == "The tools said: forty-2"
+    # The second turn leaves the one that is down in peace.
+    assert (len(down.requests), len(spare.requests)) == (1, 2)
+    assert lint(spare.requests) == []
 
 
 def test_the_safety_check_gets_its_verdict(record_property: Record) -> None:
