@@ -9,7 +9,6 @@ import typer
 
 from anthropic_proxy.config import Settings, SettingsError
 from anthropic_proxy.env_file import read_env_file
-from anthropic_proxy.model_commands.table import described, overview
 from anthropic_proxy.model_map import NO_MAP, FileError, Read
 from anthropic_proxy.settings_file import VARIABLE, complete, settings_file
 
@@ -28,6 +27,9 @@ def models(
     config: ConfigFile = None,
 ) -> None:
     """Show which model serves what, or where these names lead and why. Nothing is asked over the network."""
+    # Here and not above, because it imports the translator, which other commands can do without.
+    from anthropic_proxy.model_commands.table import described, overview
+
     try:
         settings, read = _read(config)
     except SettingsError as error:
