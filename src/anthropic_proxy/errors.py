@@ -1,7 +1,7 @@
 """What can go wrong, in Anthropic's terms: the type a client reads, the status, the message."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
 STATUS = {
     "invalid_request_error": 400,
@@ -46,6 +46,12 @@ class ProxyError(Exception):
         self.status = status if status is not None else STATUS.get(self.type, 500)
         self.headers = dict(headers or {})
         self.error_code = error_code
+
+    def alone(self) -> Self:
+        """The error without its past: who raised it and what was handled then. Those who keep an error that they have
+        handled would else keep all that they had in hand, and themselves."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
 
 
 class InvalidRequest(ProxyError):

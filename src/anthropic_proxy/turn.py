@@ -82,7 +82,7 @@ async def run(
     except ProxyError as error:
         if not _may_be_event(writer, request):
             raise
-        exchange.failure = error
+        exchange.failure = error.alone()
         yield writer.write(Failure(error.type, error.message))
     else:
         doubts = _doubts(counted, exchange)

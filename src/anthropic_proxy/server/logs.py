@@ -42,7 +42,8 @@ class RequestLine(Struct):
     usage: dict[str, Any] = {}
     stop_reason: str = ""
     error_type: str = ""
-    failure: ProxyError | None = None
+    reason: str = ""
+    """Why, as far as that may be logged."""
 
     @property
     def elapsed(self) -> float:
@@ -50,8 +51,12 @@ class RequestLine(Struct):
         return time.monotonic() - self.started
 
     def fail(self, error: ProxyError) -> None:
-        """Notes the error that the client is told."""
-        self.error_type, self.failure = error.type, error
+        """Notes what matters of the error that the client is told.
+
+        The error itself knows, by its traceback, who handled it, and they know this line: in such a circle the
+        request's body would stay until the collector of cycles comes by.
+        """
+        self.error_type, self.reason = error.type, reason(error)
 
     def see(self, events: Sequence[StreamEvent]) -> None:
         """Notes what matters in events on their way to the client."""
@@ -95,7 +100,7 @@ class RequestLine(Struct):
                 "fallbacks": list(exchange.fallbacks),
                 "warnings": list(exchange.warnings),
                 "error": self.error_type,
-                "reason": reason(self.failure or exchange.failure),
+                "reason": self.reason or reason(exchange.failure),
             }
         return {name: value for name, value in known.items() if value or value == 0}
 

@@ -65,6 +65,9 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = cast("Cycle | None", self.cycle)
         if cycle is not None and cycle.on_gone is not None:
             cycle.on_gone()
+        # They know us, too, and circles would have to be collected.
+        self.cycle = None  # type: ignore[assignment]
+        self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
         if self._lingering is not None:

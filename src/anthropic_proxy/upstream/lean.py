@@ -98,7 +98,8 @@ class LeanReply:
         self._peer = peer
         self._head = head
         self._body = body
-        self._plain: AsyncIterator[bytes] = self
+        self._plain: AsyncIterator[bytes] | None = None
+        """The body unpacked, if it is packed. Never the reply itself: that would be for the collector to free."""
 
     async def __aenter__(self) -> Self:
         """Raises UpstreamBroke if no reply begins."""
@@ -113,8 +114,7 @@ class LeanReply:
                 # one, where dying would be no accident.
                 inbox = await self._answer(await self._pool.open(self._request()))
         if not inbox.status:
-            assert inbox.broke is not None
-            raise inbox.broke
+            raise inbox.failure()
         self.status = inbox.status
         self.headers = inbox.headers
         if "content-encoding" in inbox.headers:
@@ -127,7 +127,7 @@ class LeanReply:
             self._pool.give_back(self._connection)
 
     def chunks(self) -> AsyncIterator[bytes]:
-        return self._plain
+        return self._plain or self
 
     def __aiter__(self) -> Self:
         return self
@@ -137,7 +137,7 @@ class LeanReply:
         while not inbox.parts:
             if inbox.over:
                 if inbox.broke is not None:
-                    raise inbox.broke
+                    raise inbox.failure()
                 raise StopAsyncIteration
             await inbox.wait()
         return inbox.take()
@@ -145,7 +145,7 @@ class LeanReply:
     async def body(self, limit: int) -> bytes:
         parts = []
         size = 0
-        async for data in self._plain:
+        async for data in self.chunks():
             parts.append(data)
             size += len(data)
             if size > limit:

@@ -67,6 +67,13 @@ class Inbox:
         """Was the connection closed before any of the reply came?"""
         return not self.begun and self.broke is not None and self.broke.kind == "reset"
 
+    def failure(self) -> UpstreamBroke:
+        """`broke`, to raise. A new one each time: a raised one knows who had this inbox in hand, which would be a
+        circle, and keep all of the request until the collector of cycles comes by."""
+        broke = self.broke
+        assert broke is not None
+        return UpstreamBroke(broke.message, kind=broke.kind)
+
     def silent_since(self, now: float) -> float:
         """When the reader began to wait; `now` if it does not."""
         return now if self._waiter is None or self._waiter.done() else self._waiting_since
