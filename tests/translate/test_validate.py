@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anthropic_proxy.errors import InvalidRequest
-from anthropic_proxy.translate.validate import messages_request
+from anthropic_proxy.translate.checks import Wrong
+from anthropic_proxy.translate.usual import are_usual
+from anthropic_proxy.translate.validate import checked_messages, messages_request
 from tests.translate.conversations import json_values, places, requests, with_unknown_fields, with_value
 
 HELLO = {"role": "user", "content": "Hello?"}
@@ -359,3 +361,61 @@ def test_whatever_comes_is_taken_or_refused(body: object) -> None:
 def test_any_value_at_any_place_is_taken_or_refused(data: st.DataObject, body: dict[str, Any], value: object) -> None:
     place = data.draw(st.sampled_from(places(body)))
     assert refusal(with_value(body, place, value)) != ""
+
+
+plain_words = st.text(max_size=4)
+usual_blocks: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.fixed_dictionaries({"type": st.just("text"), "text": plain_words}, optional={"cache_control": st.just({})}),
+    st.fixed_dictionaries({"type": st.just("thinking"), "thinking": plain_words, "signature": plain_words}),
+    st.fixed_dictionaries({"type": st.just("redacted_thinking"), "data": plain_words}),
+    st.fixed_dictionaries(
+        {"type": st.just("tool_use"), "id": plain_words, "name": plain_words, "input": st.just({"a": [1]})},
+        optional={"toolset_name": st.just("browser")},
+    ),
+    st.fixed_dictionaries(
+        {
+            "type": st.just("tool_result"),
+            "tool_use_id": plain_words,
+            "content": plain_words | st.lists(st.just({"type": "text", "text": "x"}), max_size=2),
+        },
+        optional={"is_error": st.booleans()},
+    ),
+)
+usual_messages = st.lists(
+    st.fixed_dictionaries(
+        {
+            "role": st.sampled_from(["user", "assistant"]),
+            "content": plain_words | st.lists(usual_blocks, max_size=3),
+        }
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@given(usual_messages)
+def test_usual_messages_take_the_short_way(messages: list[Any]) -> None:
+    assert are_usual(messages)
+
+
+@given(st.data(), usual_messages, json_values | st.sampled_from(["text", "tool_result", "image", "system", [], {}]))
+def test_the_short_way_comes_to_what_the_long_one_does(data: st.DataObject, messages: list[Any], value: object) -> None:
+    """With any value at any place, or a field less, too."""
+    place = data.draw(st.sampled_from(places(messages)))
+    changed = with_value(messages, place, value)
+    if data.draw(st.booleans()):
+        target = changed
+        for key in place[:-1]:
+            target = target[key]
+        del target[place[-1]]
+    long_way: object
+    try:
+        long_way = checked_messages(copy.deepcopy(changed))
+    except Wrong as wrong:
+        long_way = f"messages.{wrong}"
+    short_way: object
+    try:
+        short_way = messages_request({**BODY, "messages": changed})["messages"]
+    except InvalidRequest as error:
+        short_way = error.message
+    assert short_way == long_way

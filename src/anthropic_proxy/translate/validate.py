@@ -14,6 +14,7 @@ from typing import Any, cast
 from anthropic_proxy.errors import InvalidRequest
 from anthropic_proxy.translate.checks import TYPES, Wrong, each, require, typed, within
 from anthropic_proxy.translate.fields import refuse_unsupported
+from anthropic_proxy.translate.usual import are_usual
 from anthropic_proxy.wire.anthropic import MessageParam, MessagesRequest
 
 FIELDS: dict[str, type] = {
@@ -139,6 +140,16 @@ def _amount(value: float) -> float:
 
 
 def _messages(messages: list[Any]) -> list[MessageParam]:
+    if len(messages) > 1 and are_usual(messages):  # One alone is looked at sooner than handed over.
+        for message in messages:
+            if isinstance(message["content"], str):
+                message["content"] = [{"type": "text", "text": message["content"]}]
+        return messages
+    return checked_messages(messages)
+
+
+def checked_messages(messages: list[Any]) -> list[MessageParam]:
+    """Messages of any kind, looked at one by one. Raises Wrong."""
     each(_message, messages)
     if all(message["role"] == "system" for message in messages):
         raise Wrong("at least one message is required")
