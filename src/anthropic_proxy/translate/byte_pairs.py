@@ -114,7 +114,9 @@ def _class_table(kinds: tuple[bytes, ...], rest: int) -> bytes:
 
 
 _AT = _class_table(KINDS, KINDS.index(b""))
-_BEFORE = bytes(number << 5 for number in _class_table(tuple(KINDS_BEFORE.values()), [*KINDS_BEFORE].index("mark")))
+_BEFORE = _class_table(tuple(KINDS_BEFORE.values()), [*KINDS_BEFORE].index("mark"))
+_BOTH = bytes(before << 5 | at for before, at in zip(_BEFORE, _AT, strict=True))
+"""Both kinds of a byte in one number: what it is to the byte after it, and by itself."""
 _PAIRS = bytes(weight for row in WEIGHTS.values() for weight in row)
 
 
@@ -124,14 +126,14 @@ def text_tokens(data: bytes) -> float:
     Takes as long for any size, some 0.05 ms, where counting one letter in 200 KB takes 0.2 ms (measured 2026-11-25).
     """
     sample = _sample(data)
-    at = sample[1:]
-    if not at:
+    pairs = len(sample) - 1
+    if pairs < 1:
         return 0.0
-    # One number of many bytes from each, so that the kinds of all pairs are joined at once.
-    before = int.from_bytes(sample[:-1].translate(_BEFORE), "little")
-    kinds = before | int.from_bytes(at.translate(_AT), "little")
-    weights = kinds.to_bytes(len(at), "little").translate(_PAIRS)
-    return _sum(weights) / 100 * (len(data) - 1) / len(at)
+    # One number of many bytes, so that the kinds of all pairs are joined at once.
+    kinds = int.from_bytes(sample.translate(_BOTH), "little")
+    joined = (kinds & _ALL_BEFORE) | (kinds >> 8 & _ALL_AT)
+    weights = joined.to_bytes(pairs + 1, "little")[:pairs].translate(_PAIRS)
+    return _sum(weights) / 100 * (len(data) - 1) / pairs
 
 
 _SHARES = tuple(number * number * GOLDEN % 1 for number in range(WINDOWS))
@@ -147,6 +149,9 @@ def _sample(data: bytes) -> bytes:
     slack = step - WINDOW + 1
     starts = [number * step + int(share * slack) for number, share in enumerate(_SHARES)]
     return b"".join([data[start : start + WINDOW] for start in starts])
+
+
+_ALL_BEFORE, _ALL_AT = (int.from_bytes(bytes([mask]) * WINDOW * WINDOWS, "little") for mask in (0xE0, 0x1F))
 
 
 def _sum(numbers: bytes) -> int:

@@ -1,6 +1,7 @@
 """What frames the texts of a chat request: JSON on the wire, a few special tokens for the model."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from anthropic_proxy.translate.byte_pairs import text_tokens
@@ -25,6 +26,10 @@ _CALL = text_tokens(b'{"id":"call_5fQzX1pVb0Wk3Rm8Tn2Ys7Lc","type":"function","f
 """What the JSON frames would count as text. Models do not see ids."""
 
 
+_settings_tokens = lru_cache(256)(text_tokens)
+"""A client's settings are the same from request to request."""
+
+
 def frame_tokens(body: Mapping[str, Any]) -> float:
     """Tokens that frame the texts of `body` for a model, less those that its JSON counts as text."""
     settings = {name: value for name, value in body.items() if name not in READ}
@@ -38,5 +43,5 @@ def frame_tokens(body: Mapping[str, Any]) -> float:
             results += 1
         elif "tool_calls" in message:
             calls += len(message["tool_calls"])
-    tokens = REPLY_TOKENS - text_tokens(dumps(settings)) + len(messages) * (MESSAGE_TOKENS - _MESSAGE)
+    tokens = REPLY_TOKENS - _settings_tokens(dumps(settings)) + len(messages) * (MESSAGE_TOKENS - _MESSAGE)
     return tokens - parts * _PART - results * _CALL_ID + calls * (CALL_TOKENS - _CALL)
