@@ -120,7 +120,10 @@ def create_app(
         exception_handlers={HTTPException: wrong_address},
         telemetry=NO_TELEMETRY,
     )
-    messages = Messages(settings, backends, running, message_id, extras.rate_limit(settings))
+    rate_limit = extras.rate_limit(settings)
+    if rate_limit is not None:
+        at_the_end.append(rate_limit.close)
+    messages = Messages(settings, backends, running, message_id, rate_limit)
     app.add_middleware(Direct, paths=MESSAGES, endpoint=messages)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Rim)

@@ -5,6 +5,8 @@ import math
 import time
 
 from limits import parse_many
+from limits.aio.storage import RedisStorage
+from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
@@ -36,6 +38,7 @@ class RateLimit:
         except (ConfigurationError, ValueError):
             # The library's own words may hold the address, and with it the password.
             raise ValueError("RATE_LIMIT_STORE: not the address of a Redis, such as redis://host:6379") from None
+        self._storage = storage
         self._limiter = MovingWindowRateLimiter(storage)
         self._told = -SAY_AGAIN
 
@@ -51,6 +54,11 @@ class RateLimit:
                     raise _too_many(str(rate), math.ceil(window.reset_time - time.time()))
         except StorageError as error:
             self._tell(error)
+
+    async def close(self) -> None:
+        """Closes the connections to Redis."""
+        if isinstance(self._storage, RedisStorage) and isinstance(self._storage.bridge, RedispyBridge):
+            await self._storage.bridge.get_connection().aclose()
 
     def _tell(self, error: StorageError) -> None:
         now = time.monotonic()
