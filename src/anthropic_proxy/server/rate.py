@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from typing import Any
 
 from limits import parse_many
 from limits.aio.storage import RedisStorage
@@ -58,7 +59,8 @@ class RateLimit:
     async def close(self) -> None:
         """Closes the connections to Redis."""
         if isinstance(self._storage, RedisStorage) and isinstance(self._storage.bridge, RedispyBridge):
-            await self._storage.bridge.get_connection().aclose()
+            connection: Any = self._storage.bridge.get_connection()  # whose type the library knows but in part
+            await connection.aclose()
 
     def _tell(self, error: StorageError) -> None:
         now = time.monotonic()
