@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from anthropic_proxy.config import Settings
+from anthropic_proxy.server.process import KEEP_ALIVE
 from anthropic_proxy.upstream.replay import Recorded, Replay
+from tests.hurried import hurried
 from tests.load.clients import Client, Raw, head, request
 from tests.proxying import proxying
 from tests.server.asgi import STREAMED, WHOLE
@@ -148,3 +150,27 @@ async def test_a_refusal_has_an_id_and_a_line_in_the_log(port: int, caplog: pyte
     fields = record.__dict__["fields"]
     assert (fields["status"], fields["error"]) == (431, "invalid_request_error")
     assert fields["request_id"] == json.loads(answer.body)["request_id"]
+
+
+LONGEST_IDLE_CLIENT = 90
+"""Seconds for which clients keep a connection for their next request: Go's, and Node's agents."""
+
+
+def test_a_connection_is_kept_for_longer_than_clients_keep_theirs() -> None:
+    async def idling() -> tuple[bytes, float]:
+        """The second answer, and the seconds after which the proxy then closes."""
+        settings = SETTINGS.model_copy(update={"head_timeout": 20})
+        answering = proxying(settings, Replay(Recorded(WHOLE, headers=JSON)))
+        async with answering as url, Client(int(url.rpartition(":")[2])) as client:
+            await client.send(request({"model": "m"}))
+            await client.until(b"}}")
+            await asyncio.sleep(LONGEST_IDLE_CLIENT + 5)
+            await client.send(request({"model": "m"}))
+            answer = await client.until(b"}}")
+            start = asyncio.get_running_loop().time()
+            await client.answer()
+            return answer, asyncio.get_running_loop().time() - start
+
+    answer, seconds = hurried(idling())
+    assert b" 200 OK" in answer
+    assert seconds >= KEEP_ALIVE - 1
