@@ -226,6 +226,7 @@ def _blocks_section() -> Iterator[str]:
     yield "|---|---|---|"
     user = dict.fromkeys([*USER_PARTS, "tool_result"], sent) | _left_out(blocks.USER_SILENT, blocks.USER_REFUSED)
     assistant = dict.fromkeys(ASSISTANT_BLOCKS, sent) | _left_out(blocks.ASSISTANT_SILENT, blocks.ASSISTANT_REFUSED)
+    assistant["compaction"] = "sent as the user's, before the rest"
     for name in sorted(user.keys() | assistant.keys()):
         told = "sent with its call" if name.endswith("_tool_result") else "dropped and named"
         yield f"| `{name}` | {user.get(name, 'refused')} | {assistant.get(name, told)} |"
