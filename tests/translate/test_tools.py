@@ -619,6 +619,14 @@ def test_web_search_is_handed_on_where_the_backend_can_search() -> None:
     assert tools_of([SEARCH, named("a")], {"type": "none"}, SEARCHES).web_search is None
 
 
+def test_limits_of_a_search_that_the_backend_does_not_know_are_named() -> None:
+    search = {**SEARCH, "allowed_domains": ["a.example"]}
+    known = tools_of([search], dialect=SEARCHES)
+    unknown = tools_of([search], dialect=replace(PLAIN, web_search="openai"))
+    assert known.dropped == []
+    assert unknown.dropped == ["tools.0.allowed_domains: this upstream's search cannot be told so"]
+
+
 # --- Backends that want definitions for the calls in the history
 
 CALLED = [

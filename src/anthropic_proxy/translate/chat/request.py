@@ -1,7 +1,6 @@
 """The whole request: an Anthropic Messages request as one Chat Completions request."""
 
 from functools import partial
-from typing import Any
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest
@@ -21,6 +20,7 @@ from anthropic_proxy.translate.chat.reply import ChatReader
 from anthropic_proxy.translate.chat.system import system_message
 from anthropic_proxy.translate.chat.thinking import LEVELS, thinking_fields
 from anthropic_proxy.translate.chat.tools import Tools, chat_tools
+from anthropic_proxy.translate.chat.web_search import search_fields
 from anthropic_proxy.translate.chat.turns import Turn, turns
 from anthropic_proxy.translate.fields import dropped_fields
 from anthropic_proxy.wire.anthropic import MessagesRequest
@@ -168,20 +168,8 @@ def _tool_fields(tools: Tools, stream: bool, dialect: Dialect) -> ChatRequest:
         tool_choice=tools.choice,
         parallel_tool_calls=tools.parallel,
         tool_stream=True if tools.definitions and stream and dialect.tool_stream else None,
-        **_web_search(tools.web_search, dialect),
+        **(search_fields(tools.web_search, dialect) if tools.web_search is not None else {}),
     )
-
-
-def _web_search(tool: dict[str, Any] | None, dialect: Dialect) -> ChatRequest:
-    """The backend's own search, asked for in its words."""
-    if tool is None:
-        return {}
-    if dialect.web_search == "openrouter":
-        return {"plugins": [{"id": "web"}]}
-    asked = tool.get("user_location") or {}
-    location = {name: asked[name] for name in ("city", "region", "country", "timezone") if asked.get(name)}
-    where = {"user_location": {"type": "approximate", "approximate": location}} if location else {}
-    return {"web_search_options": where}
 
 
 def _stream_fields(stream: bool, dialect: Dialect) -> ChatRequest:

@@ -11,6 +11,7 @@ from anthropic_proxy.translate.chat.client_tools import CLIENT_TOOLS, ClientTool
 from anthropic_proxy.translate.chat.schema import clean_schema, fits_strict
 from anthropic_proxy.translate.chat.tool_names import ToolNames
 from anthropic_proxy.translate.chat.toolsets import TOOLSETS, members
+from anthropic_proxy.translate.chat.web_search import unsearched
 from anthropic_proxy.wire.anthropic import MessagesRequest, Tool
 from anthropic_proxy.wire.chat import ChatTool
 from anthropic_proxy.wire.json import dumps
@@ -139,6 +140,8 @@ class _Offer:
             message = f"{refusal.path}: {refusal.reason}"
             if refusal.name == forced or (nothing_left and refusal.alone):
                 raise InvalidRequest(message)
+            told = "this upstream's search cannot be told so"
+            self.dropped += [f"{path}.{field}: {told}" for field in unsearched(tool, self._dialect)]
             self.dropped.append(message)
 
     def _define(self, path: str, tool: Tool, function: ClientTool) -> None:
