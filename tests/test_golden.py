@@ -108,6 +108,7 @@ async def translated(case: Path, variant: str) -> dict[str, object]:
     assert dumps(request) == before, "the request was changed, and may have to be translated once more"
     assert dumps(translation.body) == dumps(again.body), "the same request twice gives two bodies"
     beside = {"dropped": translation.dropped, "headers": translation.headers}
+    beside |= {"notes": translation.notes} if translation.notes else {}
     return {"chat": translation.body, **({"beside": beside} if any(beside.values()) else {})}
 
 

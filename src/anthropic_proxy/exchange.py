@@ -27,6 +27,8 @@ class Exchange(Struct):
     """Requests made upstream."""
     dropped: list[str] = []
     """`path: reason` of what was not sent."""
+    notes: list[str] = []
+    """`path: reason` of what was sent and may not work as well as with Claude."""
     learned: list[str] = []
     """A line for each habit that a refusal taught."""
     fallbacks: list[str] = []

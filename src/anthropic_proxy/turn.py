@@ -108,7 +108,7 @@ async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
     for round_number in range(MOST_REPAIRS + 1):
         exchange.dialect = dialect.name
         translation = _translated(request, route, dialect, client)
-        exchange.dropped = list(translation.dropped)
+        exchange.dropped, exchange.notes = list(translation.dropped), list(translation.notes)
         body = dumps(translation.body)
         exchange.size = size_of(translation, body)
         exchange.estimated_tokens = backend.calibration.tokens(route.model, exchange.size)

@@ -310,6 +310,17 @@ async def test_what_is_dropped_is_explained_once() -> None:
     assert ": top_k: " in explained[0]
 
 
+async def test_a_tool_that_models_are_not_trained_for_is_warned_of_once() -> None:
+    log = logged(SETTINGS.model_copy(update={"log_format": "text", "strict": True}))
+    app = whole_app()
+    screen = {"type": "computer_20250124", "name": "computer", "display_width_px": 1024, "display_height_px": 768}
+    for _ in range(2):
+        assert (await ask(app, question(tools=[screen]))).status == 200
+    warned = [line for line in log.getvalue().splitlines() if "WARNING" in line]
+    assert len(warned) == 1
+    assert ": tools.0.computer: goes out as an ordinary function" in warned[0]
+
+
 async def test_a_quiet_log() -> None:
     log = logged(SETTINGS.model_copy(update={"log_level": "warning"}))
     await ask(whole_app(), question())

@@ -12,7 +12,7 @@ from anthropic.types.beta import beta_tool_union_param
 
 from anthropic_proxy.dialects import PLAIN, Dialect
 from anthropic_proxy.errors import InvalidRequest
-from anthropic_proxy.translate.chat.tools import MUST_CALL, MUST_NOT_CALL, Tools, chat_tools
+from anthropic_proxy.translate.chat.tools import MUST_CALL, MUST_NOT_CALL, UNTRAINED, Tools, chat_tools
 from anthropic_proxy.wire.anthropic import Block, MessagesRequest, Tool
 from anthropic_proxy.wire.chat import ChatTool
 
@@ -625,6 +625,26 @@ def test_limits_of_a_search_that_the_backend_does_not_know_are_named() -> None:
     unknown = tools_of([search], dialect=replace(PLAIN, web_search="openai"))
     assert known.dropped == []
     assert unknown.dropped == ["tools.0.allowed_domains: this upstream's search cannot be told so"]
+
+
+# --- Tools that models are not trained for
+
+SCREEN = {"name": "computer", "display_width_px": 1024, "display_height_px": 768}
+
+NOTED: dict[str, tuple[Tool, list[str]]] = {
+    "one tool for the desktop": ({"type": "computer_20250124", **SCREEN}, ["tools.1.computer"]),
+    "of a date from the future": ({"type": "computer_20991231", **SCREEN}, ["tools.1.computer"]),
+    "a toolset for the desktop": ({"type": "computer_toolset_20260801"}, ["tools.1.computer_toolset"]),
+    "a shell": ({"type": "bash_20250124", "name": "bash"}, []),
+    "a tool of the client's own by that name": (named("computer"), []),
+}
+
+
+@pytest.mark.parametrize(("tool", "places"), NOTED.values(), ids=NOTED.keys())
+def test_a_tool_that_needs_training_is_noted(tool: Tool, places: list[str]) -> None:
+    tools = tools_of([named("a"), tool])
+    assert tools.notes == [f"{place}: {UNTRAINED}" for place in places]
+    assert tools.dropped == []
 
 
 # --- Backends that want definitions for the calls in the history

@@ -64,7 +64,7 @@ class Messages:
         self._message_id = message_id
         self._backends = backends
         self._running = running
-        self._drops_told: set[str] = set()
+        self._told: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         line: RequestLine = scope[LINE]
@@ -76,7 +76,8 @@ class Messages:
             error.headers = {**known, **allowed_headers(error.headers, self._settings)}
             raise
         finally:
-            self._tell_drops(line.exchange.dropped)
+            self._tell_once("not sent to the backend, and not said again: %s", line.exchange.dropped)
+            self._tell_once("sent, but not as Claude knows it, and not said again: %s", line.exchange.notes)
 
     async def _answer(self, scope: Scope, line: RequestLine, receive: Receive, send: Send) -> None:
         settings = self._settings
@@ -112,13 +113,13 @@ class Messages:
             message = await _whole(lists, line, receive)
             await send_json(send, 200, message, exchange_headers(line.exchange, settings, line.elapsed))
 
-    def _tell_drops(self, dropped: Sequence[str]) -> None:
-        """Warns of what is dropped, once in a process for each field."""
-        for entry in dropped:
+    def _tell_once(self, message: str, entries: Sequence[str]) -> None:
+        """Warns of each `path: reason`, once in a process for each field."""
+        for entry in entries:
             field = _NUMBER.sub("N", place(entry))
-            if field not in self._drops_told and len(self._drops_told) < MOST_TOLD:
-                self._drops_told.add(field)
-                log.warning("not sent to the backend, and not said again: %s", entry)
+            if field not in self._told and len(self._told) < MOST_TOLD:
+                self._told.add(field)
+                log.warning(message, entry)
 
 
 def client(headers: Mapping[bytes, bytes], settings: Settings) -> Client:

@@ -83,6 +83,8 @@ class Translation(Struct, frozen=True):
     """Tokens of what the model reads round the texts of `body`, less those that its JSON counts as text."""
     dropped: tuple[str, ...]
     """Paths of what could not be sent, each with a reason: `top_k: …`."""
+    notes: tuple[str, ...]
+    """Paths of what is sent and may not work as well as with Claude, each with the reason."""
     reader: Callable[[str, Asked], Reader]
     """A fresh reader for the reply: from the message id, which other ids are derived from, and what is
     known of the call, for errors inside the reply."""

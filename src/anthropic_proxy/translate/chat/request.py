@@ -20,8 +20,8 @@ from anthropic_proxy.translate.chat.reply import ChatReader
 from anthropic_proxy.translate.chat.system import system_message
 from anthropic_proxy.translate.chat.thinking import LEVELS, thinking_fields
 from anthropic_proxy.translate.chat.tools import Tools, chat_tools
-from anthropic_proxy.translate.chat.web_search import search_fields
 from anthropic_proxy.translate.chat.turns import Turn, turns
+from anthropic_proxy.translate.chat.web_search import search_fields
 from anthropic_proxy.translate.fields import dropped_fields
 from anthropic_proxy.wire.anthropic import MessagesRequest
 from anthropic_proxy.wire.chat import ChatMessage, ChatRequest
@@ -94,6 +94,7 @@ def translate(request: MessagesRequest, model: str, dialect: Dialect, client: Cl
         media_tokens=conversion.media_tokens,
         frame_tokens=frame_tokens(body),
         dropped=tuple(dropped),
+        notes=tuple(tools.notes),
         reader=partial(ChatReader, expected),
     )
 

@@ -20,6 +20,11 @@ MUST_CALL = "You must call one of the tools."
 MUST_NOT_CALL = "Do not call any tool."
 """Lines for the system message, for backends without the `tool_choice` that says so."""
 
+ON_SCREEN = frozenset({"computer", "computer_toolset"})
+"""Families of tools that act on what a screenshot shows."""
+
+UNTRAINED = "goes out as an ordinary function with coordinates in pixels; few models are trained to hit what they see"
+
 
 class Tools(Struct, frozen=True):
     """All that follows from a request's tools."""
@@ -44,6 +49,8 @@ class Tools(Struct, frozen=True):
     """A call is forced, and the backend cannot think meanwhile."""
     dropped: list[str]
     """What could not be sent: `tools.3: reason`."""
+    notes: list[str]
+    """What is sent and may not work as well as with Claude: `tools.3.computer: why`."""
 
 
 def chat_tools(request: MessagesRequest, dialect: Dialect, thinking_on: bool) -> Tools:
@@ -78,6 +85,7 @@ def chat_tools(request: MessagesRequest, dialect: Dialect, thinking_on: bool) ->
         web_search=None if choice["type"] == "none" else offer.web_search,
         thinking_off=thinking_on and not dialect.forced_tool_while_thinking and value not in (None, "none"),
         dropped=[*dropped, *offer.dropped],
+        notes=offer.notes,
     )
 
 
@@ -101,6 +109,7 @@ class _Offer:
         self.web_search: Tool | None = None
         self.mark: dict[str, Any] | None = None
         self.dropped: list[str] = []
+        self.notes: list[str] = []
         self._dialect = dialect
         self._taken: set[str] = set()
         self._refusals: list[_Refusal] = []
@@ -122,6 +131,8 @@ class _Offer:
             self.mark = control
 
     def _add_anthropics(self, path: str, tool: Tool, family: str, version: str) -> None:
+        if family in ON_SCREEN:
+            self.notes.append(f"{path}.{family}: {UNTRAINED}")
         if family in CLIENT_TOOLS:
             self._define(path, tool, CLIENT_TOOLS[family](tool, version))
         elif family in TOOLSETS:
@@ -129,6 +140,8 @@ class _Offer:
                 self._define(path, tool, member)
         elif family == "web_search" and self._dialect.web_search != "none":
             self.web_search = tool
+            told = "this upstream's search cannot be told so"
+            self.dropped += [f"{path}.{field}: {told}" for field in unsearched(tool, self._dialect)]
         elif family not in SEARCHERS:
             self._refusals.append(_Refusal(path, tool.get("name") or "", _unavailable(family, tool)))
 
@@ -140,8 +153,6 @@ class _Offer:
             message = f"{refusal.path}: {refusal.reason}"
             if refusal.name == forced or (nothing_left and refusal.alone):
                 raise InvalidRequest(message)
-            told = "this upstream's search cannot be told so"
-            self.dropped += [f"{path}.{field}: {told}" for field in unsearched(tool, self._dialect)]
             self.dropped.append(message)
 
     def _define(self, path: str, tool: Tool, function: ClientTool) -> None:
