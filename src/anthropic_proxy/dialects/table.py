@@ -283,6 +283,7 @@ DIALECTS: tuple[Entry, ...] = (
         Dialect(
             name="minimax",
             reasoning="none",  # M2 always thinks
+            effort_off="",  # so nothing switches it off
             extra_body=(("reasoning_split", True),),  # platform.minimax.io: puts thinking into `reasoning_details`
             reasoning_back_field="reasoning_details",  # platform.minimax.io: the whole message goes back in tool loops
             think_tags=True,  # where it is not split, thinking stands in the text: platform.minimax.io

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest
 from anthropic_proxy.translate.api import Client
+from anthropic_proxy.translate.asked import thinking_off
 from anthropic_proxy.translate.chat.system import system_blocks
 from anthropic_proxy.wire.anthropic import MessagesRequest
 from anthropic_proxy.wire.chat import ChatRequest
@@ -19,15 +20,22 @@ Parameter: TypeAlias = Callable[[MessagesRequest, Dialect, Client, list[str]], C
 """Gives the fields it is about; appends `field: reason` to the list for what it had to drop."""
 
 
+ROOM_TO_THINK = 4096
+"""Tokens added to a cap smaller than this where thinking is off and the model cannot stop: the cap was meant for the
+answer alone. Claude Code's safety check has 64, and without a verdict in them every command is refused."""
+
+
 def sent_cap(request: MessagesRequest, dialect: Dialect) -> int:
     """Tokens the reply may have: `max_tokens`, lowered to what the model accepts, for Claude Code asks for
     128,000 of any model.
 
     Zero asks only to fill the prompt cache; backends want one at least, and the reader discards it.
     """
+    cap = request["max_tokens"]
+    if 0 < cap < ROOM_TO_THINK and not dialect.effort_off and thinking_off(request):
+        cap += ROOM_TO_THINK
     most = dialect.max_output_tokens
-    cap = request["max_tokens"] if most is None else min(request["max_tokens"], most)
-    return max(1, cap)
+    return max(1, cap if most is None else min(cap, most))
 
 
 def reply_cap(request: MessagesRequest, dialect: Dialect, client: Client, dropped: list[str]) -> ChatRequest:
