@@ -192,7 +192,10 @@ FORMS: dict[str, Body] = {
     "Anthropic's own": {"type": "thinking", "thinking": "Hm.", "signature": "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkz"},
     "with an empty signature": {"type": "thinking", "thinking": "Hm.", "signature": ""},
     "without a signature": {"type": "thinking", "thinking": "Hm."},
-    "redacted": {"type": "redacted_thinking", "data": "EmwKAhgBEgy3va3pzix/LafPsn4aDFIT2Xlxh0L5L8rLVyIwxtE3rAFBa8cr3qpP"},
+    "redacted": {
+        "type": "redacted_thinking",
+        "data": "EmwKAhgBEgy3va3pzix/LafPsn4aDFIT2Xlxh0L5L8rLVyIwxtE3rAFBa8cr3qpP",
+    },
 }
 
 
