@@ -174,6 +174,13 @@ async def test_the_exchange_tells_how_it_went() -> None:
     assert exchange.warnings == []
 
 
+async def test_what_the_backend_charges_is_noted() -> None:
+    usage = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 1, "cost": 0.25}}
+    outcome, _ = await turn_of(Recorded(sse(TEXT, STOP, usage, DONE)))
+    assert outcome.exchange.cost == 0.25
+    assert "cost" not in outcome.events[-2]["usage"]
+
+
 async def test_the_id_is_the_headers_until_the_reply_tells_one() -> None:
     outcome, _ = await turn_of(refused("No such thing", 422, **{"x-request-id": "req-7"}))
     assert outcome.exchange.upstream_id == "req-7"

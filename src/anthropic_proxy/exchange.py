@@ -42,6 +42,8 @@ class Exchange(Struct):
     """What the request was thought to hold before any correction."""
     estimated_tokens: int = 0
     """And with what its model's earlier replies have taught."""
+    cost: float | None = None
+    """What the backend said it charges, in its own currency."""
     failure: ProxyError | None = None
     """What ended a stream that had begun."""
     backend: Backend | None = None

@@ -75,6 +75,7 @@ async def run(
                     events += writer.write(piece)
                     if type(piece) is Usage:
                         counted = piece
+                        exchange.cost = piece.cost
                     elif type(piece) is Finish:
                         events += writer.close()
                 if events:

@@ -23,11 +23,12 @@ def test_every_field_of_the_log_is_named() -> None:
     line.status = 200
     line.usage = {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": 1}
     line.exchange = Exchange("u", "plain", upstream_id="u", calls=2, dropped=["a: b"], learned=["l"], warnings=["w"])
+    line.exchange.cost = 0.01
     line.exchange.fallbacks = ["m: 503 overloaded_error"]
     line.exchange.backend = NAMED_BACKEND
     line.fail(ProxyError("why"))
     fields = line.fields().keys()
-    assert len(fields) == 22
+    assert len(fields) == 23
     assert {name for name in NAMED if not name.startswith(PREFIX)} == {*fields, "pid"}
 
 

@@ -56,6 +56,10 @@ USAGES: dict[str, tuple[object, Usage | None]] = {
         },
         Usage(4, 5, 2, 3),
     ),
+    "OpenRouter's price": ({"prompt_tokens": 9, "completion_tokens": 5, "cost": 0.01}, Usage(9, 5, cost=0.01)),
+    "a call that costs nothing": ({"prompt_tokens": 9, "completion_tokens": 5, "cost": 0}, Usage(9, 5, cost=0.0)),
+    "what is no price": ({"prompt_tokens": 9, "completion_tokens": 5, "cost": "much"}, Usage(9, 5)),
+    "a price without end": ({"prompt_tokens": 9, "completion_tokens": 5, "cost": float("inf")}, Usage(9, 5)),
     "names of the Responses API": (
         {"input_tokens": 9, "output_tokens": 5, "input_tokens_details": {"cached_tokens": 2}},
         Usage(7, 5, 2),

@@ -89,6 +89,7 @@ class RequestLine(Struct):
             "input_tokens": self.usage.get("input_tokens"),
             "output_tokens": self.usage.get("output_tokens"),
             "cached_tokens": self.usage.get("cache_read_input_tokens"),
+            "cost": exchange.cost,
             "stop_reason": self.stop_reason,
         }
         unusual = exchange.calls > 1 or exchange.dropped or exchange.fallbacks or exchange.warnings

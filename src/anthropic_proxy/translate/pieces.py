@@ -73,6 +73,8 @@ class Usage(Struct, frozen=True):
     thinking_tokens: int | None = None
     web_searches: int = 0
     service_tier: str | None = None
+    cost: float | None = None
+    """What the backend charges for the call, in its own currency, if it says so. For the log alone."""
 
     @property
     def prompt_tokens(self) -> int:

@@ -1,5 +1,6 @@
 """Token counts: a backend's `usage` in Anthropic's terms, where cached tokens stand beside the prompt's, not in it."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -64,6 +65,7 @@ def chat_usage(usage: object, dialect: Dialect, service_tier: object = None) -> 
         cache_creation_input_tokens=written,
         thinking_tokens=None if reasoning is None else min(reasoning, output or 0),
         service_tier=SERVICE_TIERS.get(service_tier) if isinstance(service_tier, str) else None,
+        cost=_price(usage.get("cost")),
     )
 
 
@@ -80,7 +82,8 @@ def merged_usage(earlier: Usage | None, later: Usage) -> Usage:
         )
     if later.output_tokens is None:
         later = replace(later, output_tokens=earlier.output_tokens, thinking_tokens=earlier.thinking_tokens)
-    return replace(later, service_tier=later.service_tier or earlier.service_tier)
+    cost = earlier.cost if later.cost is None else later.cost
+    return replace(later, service_tier=later.service_tier or earlier.service_tier, cost=cost)
 
 
 def _figure(usage: Mapping[str, Any], places: tuple[Place, ...], above: int = -1) -> int | None:
@@ -95,6 +98,13 @@ def _figure(usage: Mapping[str, Any], places: tuple[Place, ...], above: int = -1
         if count is not None and count > above:
             return count
     return None
+
+
+def _price(value: object) -> float | None:
+    """OpenRouter's `cost`, in US dollars."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < math.inf else None
 
 
 def _count(value: object) -> int | None:
