@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from anthropic_proxy.dialects import PLAIN, Dialect
 from anthropic_proxy.translate.carriers import unpack
 from anthropic_proxy.translate.chat.expected import Expected
-from anthropic_proxy.translate.chat.reply import ChatReader
+from anthropic_proxy.translate.chat.reply import MOST_LEFT_OUT, ChatReader
 from anthropic_proxy.translate.chat.tool_names import ToolNames
 from anthropic_proxy.translate.failures import Asked
 from anthropic_proxy.translate.fold import fold
@@ -268,6 +268,21 @@ def test_mended_arguments_are_a_warning() -> None:
     streamed = reader()
     closed(streamed, call(**OPEN), STOP)
     assert streamed.warnings == ["the arguments of a tool call broke off and were closed"]
+
+
+def test_what_has_no_place_in_a_reply_is_named() -> None:
+    streamed = reader()
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    parts = [image, {"type": "text", "text": "a"}, image, {"type": "text"}, {"type": 7}, {}, 7]
+    assert closed(streamed, chunk({"content": parts}), STOP) == [Text("a"), END]
+    assert streamed.warnings == ["'image_url' in the reply was left out"]
+
+
+def test_of_many_strange_parts_a_few_are_named_in_short() -> None:
+    streamed = reader()
+    closed(streamed, chunk({"content": [{"type": f"{number}" * 100} for number in range(9)]}), STOP)
+    assert len(streamed.warnings) == MOST_LEFT_OUT
+    assert len(streamed.warnings[0]) < 80
 
 
 REPORTS: dict[str, tuple[str, dict[str, Any], Finish]] = {

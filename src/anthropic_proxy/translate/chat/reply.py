@@ -25,6 +25,9 @@ DONE = b"[DONE]"
 CUT = "the upstream closed the stream early"
 EMPTY = "the upstream's reply is empty"
 
+MOST_LEFT_OUT, LONGEST_KIND = 5, 40
+"""Types of parts that are named in the log, and characters of one: a backend may invent them."""
+
 FULL = 0.99
 """Share of the window from which a reply without output, cut off by its length, means that the prompt filled it."""
 
@@ -66,6 +69,8 @@ class ChatReader:
         self._reported_stop: str | None = None
         self._refusal: list[str] = []
         self._annotations: list[Any] = []
+        self._left_out: dict[str, None] = {}
+        """Types of content parts that have no place in Anthropic's replies, in the order they came."""
         self._chosen = False
         """Was there any choice, be it empty?"""
         self._spoken = False
@@ -81,7 +86,7 @@ class ChatReader:
     @property
     def warnings(self) -> list[str]:
         """What had to be mended in the reply, complete once it is closed."""
-        return self._calls.flaws
+        return [*self._calls.flaws, *(f"{kind!r} in the reply was left out" for kind in self._left_out)]
 
     def read(self, data: bytes) -> list[Piece]:
         """The pieces in one chunk."""
@@ -226,7 +231,12 @@ class ChatReader:
             return self._reasoning.add_part(part)
         if isinstance(part.get("refusal"), str):
             return self._refuse(part["refusal"])
-        return self._part(part["text"]) if isinstance(part.get("text"), str) else []
+        if isinstance(part.get("text"), str):
+            return self._part(part["text"])
+        kind = part.get("type")
+        if isinstance(kind, str) and kind not in ("text", "refusal") and len(self._left_out) < MOST_LEFT_OUT:
+            self._left_out[kind[:LONGEST_KIND]] = None
+        return []
 
     def _refuse(self, text: str) -> list[Piece]:
         if not text:
