@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from anthropic_proxy.config import Settings
+from anthropic_proxy.launcher import command
 from anthropic_proxy.launcher.limits import limits_in
 from anthropic_proxy.launcher.variables import Limits, Shell, lines, shell_of, unknown_window, variables, with_loopback
+from anthropic_proxy.model_map import read
 from tests.up.running import ENDS_WITHIN, environment, words
 
 NASTY = "it's \"$HOME\" `x` \\ \\' \u2019 %PATH% ünï"
@@ -105,6 +107,30 @@ def test_what_is_set(
     values = variables(settings, "http://here", limits, environ)
     assert {name: values.get(name) for name in expected} == expected
     assert values["ANTHROPIC_API_KEY"] is None
+
+
+def test_tiers_of_the_model_map_stay_claude_code_s() -> None:
+    models = read("models: {opus: a, haiku: b, gpt-5: c}", "models.yaml", {}).models
+    values = variables(REASONING, "http://here", Limits(), {}, models)
+    chosen = {name: value for name, value in values.items() if name.startswith("ANTHROPIC_DEFAULT_")}
+    assert chosen == {"ANTHROPIC_DEFAULT_SONNET_MODEL": "r", "ANTHROPIC_DEFAULT_FABLE_MODEL": "r"}
+
+
+def test_files_of_the_clone_s_settings_stand_in_the_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone, project = tmp_path / "clone", tmp_path / "project"
+    for folder in (clone, project):
+        folder.mkdir()
+    (clone / ".env").write_text("CONFIG_FILE=models.yaml\nPROXY_API_KEY_FILE=keys.txt\n")
+    (clone / "models.yaml").write_text("port: 3456\n")
+    (clone / "keys.txt").write_text("a-key\n")
+    (project / "models.yaml").write_text("openai_api_base: https://elsewhere.invalid/v1\n")
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(command, "clone", lambda: clone)
+    for name in ("CONFIG_FILE", "PROXY_API_KEY_FILE", "PORT", "OPENAI_API_BASE", "PROXY_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    environ = command._environ()
+    assert (environ["PORT"], environ["PROXY_API_KEY"]) == ("3456", "a-key")
+    assert "OPENAI_API_BASE" not in environ
 
 
 def test_an_unknown_window_is_told_unless_the_user_knows_it() -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -19,6 +20,9 @@ WRONG_SETTING = 2
 CANNOT_START = 1
 NOT_FOUND = 127
 """Exit codes. The last is what shells give for a command that is not there."""
+
+FILES = ("CONFIG_FILE", "PROXY_API_KEY_FILE")
+"""Variables that name files. Those of the clone's `.env` stand where it stands."""
 
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """All that stands behind `claude` is for Claude Code."""
@@ -64,7 +68,8 @@ def env(
     address = address_of(settings, settings.port)
     if session.running_proxy(settings) is None:
         print(f"anthropic-proxy: nothing answers at {address} yet", file=sys.stderr)
-    values = variables(settings, address, session.known_limits(settings, environ), os.environ)
+    limits, models = session.known_limits(settings, environ), session.model_map(environ)
+    values = variables(settings, address, limits, os.environ, models)
     for line in lines(shell or shell_of(os.environ), values):
         typer.echo(line)
 
@@ -76,8 +81,11 @@ def _environ() -> dict[str, str]:
     keys, wherever its author likes. Raises SettingsError.
     """
     home = clone()
-    written = read_env_file(home / ".env", os.environ) if home else {}
-    return complete({**{name: value for name, (value, _) in written.items()}, **os.environ})
+    written = {name: value for name, (value, _) in read_env_file(home / ".env", os.environ).items()} if home else {}
+    for name in FILES:
+        if home and written.get(name):
+            written[name] = str(home / Path(written[name]).expanduser())
+    return complete({**written, **os.environ})
 
 
 def _give_up(message: str, code: int) -> NoReturn:

@@ -11,7 +11,9 @@ from pathlib import Path
 from anthropic_proxy.config import Settings
 from anthropic_proxy.launcher.limits import limits_of
 from anthropic_proxy.launcher.variables import Limits, unknown_window, variables
+from anthropic_proxy.model_map import NO_MAP, ModelMap
 from anthropic_proxy.server.banner import address_of
+from anthropic_proxy.settings_file import settings_file
 from anthropic_proxy.up.failure import CannotStart
 from anthropic_proxy.up.litellm import clone
 from anthropic_proxy.up.plan import Plan, plan_serve, plan_up
@@ -29,6 +31,12 @@ ANY_BACKEND = "http://127.0.0.1:4000/v1"
 def own_settings(environ: Mapping[str, str]) -> Settings:
     """The settings as far as they are known here. Raises SettingsError."""
     return Settings.from_env({**environ, "OPENAI_API_BASE": environ.get("OPENAI_API_BASE") or ANY_BACKEND})
+
+
+def model_map(environ: Mapping[str, str]) -> ModelMap:
+    """The map of CONFIG_FILE, if there is one. Raises SettingsError."""
+    file = settings_file(environ)
+    return file.read().models if file else NO_MAP
 
 
 def running_proxy(settings: Settings) -> str | None:
@@ -54,7 +62,7 @@ def claude(program: str, arguments: list[str], environ: Mapping[str, str]) -> in
     if found is not None:
         limits = known_limits(settings, environ)
         _note(unknown_window(settings, limits, environ))
-        values = variables(settings, found, limits, environ)
+        values = variables(settings, found, limits, environ, model_map(environ))
         os.execve(program, [program, *arguments], changed(values))
     # Nobody else is to depend on servers that end with this session, so they get ports of their own.
     alone = {**environ, "PORT": "0", "HOST": "127.0.0.1", "LITELLM_PORT": "0", "METRICS": "off"}
@@ -87,7 +95,7 @@ async def _with_servers(plan: Plan, log: Screen, command: list[str], environ: Ma
         settings = plan.settings
         limits = await limits_of(settings, settings.reasoning_model or settings.model)
         _note(unknown_window(settings, limits, environ))
-        values = variables(settings, address_of(settings, plan.port), limits, environ)
+        values = variables(settings, address_of(settings, plan.port), limits, environ, model_map(environ))
         code = await _foreground(command, changed(values))
 
     progress = Screen(sys.stderr, plan.secrets)

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from anthropic_proxy.config import Settings
+from anthropic_proxy.model_map import NO_MAP, ModelMap
+from anthropic_proxy.model_map.names import TIERS
 
 LOOPBACK = "127.0.0.1,localhost,::1"
 
@@ -21,12 +23,14 @@ class Limits(NamedTuple):
 
 WINDOW = "CLAUDE_CODE_MAX_CONTEXT_TOKENS"
 
-TIERS = ("OPUS", "SONNET", "HAIKU", "FABLE")
-"""Claude Code's words for its models. Its aliases, sub-agents and titles use them."""
 
+def variables(
+    settings: Settings, base_url: str, limits: Limits, environ: Mapping[str, str], models: ModelMap = NO_MAP
+) -> dict[str, str | None]:
+    """What to set, and with None what to unset. What the user has chosen in `environ` stays, but for the way in.
 
-def variables(settings: Settings, base_url: str, limits: Limits, environ: Mapping[str, str]) -> dict[str, str | None]:
-    """What to set, and with None what to unset. What the user has chosen in `environ` stays, but for the way in."""
+    A tier for which `models` has an entry of its own stays Claude Code's, or that entry would never be asked for.
+    """
     model = settings.reasoning_model or settings.model or settings.completion_model
     wishes: dict[str, str] = {
         # A line in the system prompt that changes with each conversation spoils the backend's cache.
@@ -36,7 +40,8 @@ def variables(settings: Settings, base_url: str, limits: Limits, environ: Mappin
     }
     if model:
         wishes["ANTHROPIC_MODEL"] = model
-        wishes |= {f"ANTHROPIC_DEFAULT_{tier}_MODEL": model for tier in TIERS}
+        mapped = {rule.pattern for rule in models.rules}
+        wishes |= {f"ANTHROPIC_DEFAULT_{tier.upper()}_MODEL": model for tier in TIERS if tier not in mapped}
     if model and limits.window:
         # It takes models it does not know for ones of a million tokens, and would compact too late.
         wishes[WINDOW] = str(limits.window)

@@ -3,7 +3,8 @@
 import re
 
 TIERS = ("opus", "sonnet", "haiku", "fable")
-"""Words that stand for all models of a size, whatever their version."""
+"""Words that stand for all models of a size, whatever their version. Claude Code's aliases, sub-agents and titles use
+them too."""
 
 _VARIANT = re.compile(r"\[[^\]]*\]$")
 """Claude Code's `[1m]`, which asks for a long window."""
