@@ -81,7 +81,8 @@ class Talk:
     async def ask(self, stream: bool = False, headers: Mapping[str, str] | None = None, **fields: Any) -> Body:
         """The message as the SDK has it. A stream is found legal first. Raises anthropic.APIStatusError."""
         body: Any = question(**fields)
-        rest: Any = {"extra_body": body, "extra_headers": headers}
+        # Without a timeout of its own the SDK refuses to ask for a whole reply that may be long.
+        rest: Any = {"extra_body": body, "extra_headers": headers, "timeout": 60}
         given: Any = {name: body[name] for name in ("model", "max_tokens", "messages")}
         if not stream:
             whole: Body = (await self.client.messages.create(**given, **rest)).to_dict()
