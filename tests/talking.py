@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
+import pytest
 from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
 from anthropic_proxy.config import Settings
@@ -24,6 +25,10 @@ Answering: TypeAlias = Callable[[Body], Reply]
 """What the backend answers to a request's body."""
 
 
+BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+"""For tests that ask whole and streamed."""
+
+
 def said(body: Body, *deltas: Mapping[str, Any], finish_reason: str = "stop") -> Reply:
     """A reply in the shape that was asked for. A whole one has what the deltas come to; their calls are whole."""
     if body.get("stream"):
@@ -33,6 +38,11 @@ def said(body: Body, *deltas: Mapping[str, Any], finish_reason: str = "stop") ->
         for name, value in delta.items():
             message[name] = message[name] + value if name in message else value
     return whole(message, finish_reason)
+
+
+def fine(body: Body) -> Reply:
+    """The answer of a backend that has no fault to find."""
+    return said(body, {"content": "Fine."})
 
 
 def call(name: str, arguments: str = "{}", id: str = "call_1", index: int = 0) -> Body:

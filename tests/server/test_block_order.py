@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.servers import Reply, refused
-from tests.talking import Body, call, said, talking, tool
+from tests.talking import BOTH, Body, call, said, talking, tool
 
 TOOLS: dict[str, Any] = {"tools": [tool("weather"), tool("clock")], "thinking": {"type": "adaptive"}}
 
@@ -72,7 +72,7 @@ async def test_reasoning_comes_first_signed_and_closed() -> None:
     assert message["content"][0]["signature"]
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@BOTH
 @pytest.mark.parametrize("thinking", [None, {"type": "disabled"}], ids=["unsaid", "off"])
 async def test_reasoning_that_nobody_asked_for_is_not_shown(stream: bool, thinking: Body | None) -> None:
     asked: dict[str, Any] = {"thinking": thinking} if thinking else {}
@@ -94,7 +94,7 @@ ENDS: dict[str, tuple[list[Body], str, str, list[str]]] = {
 """Deltas and finish reason, and the stop reason and blocks they make."""
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@BOTH
 @pytest.mark.parametrize(("deltas", "finish", "reason", "blocks"), ENDS.values(), ids=ENDS.keys())
 async def test_why_it_stopped(deltas: list[Body], finish: str, reason: str, blocks: list[str], stream: bool) -> None:
     async with talking(lambda body: said(body, *deltas, finish_reason=finish)) as talk:
@@ -119,7 +119,7 @@ SAYS: dict[str, tuple[Body, str]] = {
 }
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@BOTH
 @pytest.mark.parametrize(("delta", "finish"), SAYS.values(), ids=SAYS.keys())
 @pytest.mark.parametrize(("each", "last"), COUNTS.values(), ids=COUNTS.keys())
 async def test_tokens_are_numbers(each: Body, last: Body, delta: Body, finish: str, stream: bool) -> None:

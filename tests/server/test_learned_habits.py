@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from tests.claude_code.files import png
-from tests.test_golden import GOLDEN, parsed
 from tests.proxying import ask
 from tests.server.asgi import question
 from tests.servers import Reply, refused
-from tests.talking import Answering, Body, assistant, result, said, talking, tool, user
+from tests.talking import BOTH, Answering, Body, assistant, result, said, talking, tool, user
+from tests.test_golden import GOLDEN, parsed
 
-BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 HISTORY = [
     user("Go."),
     assistant({"type": "tool_use", "id": "toolu_1", "name": "a", "input": {}}),
@@ -157,7 +156,7 @@ async def test_a_structured_answer_whatever_the_backend_knows(kinds: tuple[str, 
         words = only(*kinds)(body)
         return refused(400, words) if words else said(body, {"content": '{"title": "A b c"}'})
 
-    wish = {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
+    wish: dict[str, Any] = {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
     async with talking(answering) as talk:
         for _ in range(2):
             message = await talk.ask(stream, **wish)

@@ -12,9 +12,8 @@ from tests.proxying import ask, proxying
 from tests.scripted import Close, ScriptedServer, Send, Step, chunk, reply, stream, stream_head
 from tests.server.asgi import question
 from tests.servers import Reply, streamed
-from tests.talking import Body, call, said, talking, tool
+from tests.talking import BOTH, Body, call, said, talking, tool
 
-BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 TOOLS: dict[str, Any] = {"tools": [tool("weather"), tool("clock")]}
 
 

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from tests.servers import Reply, refused
-from tests.talking import Answering, Body, assistant, call, result, said, talking, tool, user
+from tests.talking import BOTH, Answering, Body, assistant, call, result, said, talking, tool, user
 
 TOOLS: dict[str, Any] = {"tools": [tool("weather"), tool("clock")], "thinking": {"type": "adaptive"}}
 QUESTION = user("How warm is it?")
 THOUGHT = "A thermometer\nwill tell: ¿20 °C? 🌡"
-BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 Client = Callable[[list[Body]], list[Body]]
 """What a client makes of the content of a turn before it sends it back."""

@@ -11,7 +11,7 @@ import pytest
 from tests.proxying import ask
 from tests.server.asgi import question
 from tests.servers import Reply
-from tests.talking import Body, said, talking
+from tests.talking import BOTH, Body, said, talking
 
 CHECK: dict[str, Any] = {
     "max_tokens": 64,
@@ -31,7 +31,7 @@ SWITCHED_OFF: dict[str, dict[str, Any]] = {
 """Dialects, each with what it is told."""
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@BOTH
 @pytest.mark.parametrize(("dialect", "told"), SWITCHED_OFF.items(), ids=SWITCHED_OFF.keys())
 async def test_a_backend_that_goes_on_is_cut_at_the_verdict(dialect: str, told: dict[str, Any], stream: bool) -> None:
     async with talking(lambda body: said(body, VERDICT), DIALECT=dialect) as talk:
@@ -44,7 +44,7 @@ async def test_a_backend_that_goes_on_is_cut_at_the_verdict(dialect: str, told: 
     assert asked["max_tokens"] == 64
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@BOTH
 async def test_a_backend_that_tells_which_one_matched_is_sent_the_stop_sequence(stream: bool) -> None:
     def obeys(body: Body) -> Reply:
         (stop,) = body["stop"]
@@ -80,14 +80,14 @@ def thinks_always(body: Body) -> Reply:
     return said(body, {"reasoning_content": "Hm. " * 60}, VERDICT)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@BOTH
 async def test_a_model_that_cannot_stop_thinking_has_room_for_the_verdict(stream: bool) -> None:
     async with talking(thinks_always, DIALECT="reasoning=effort effort_off=") as talk:
         message = await talk.ask(stream, **CHECK)
     assert message["content"] == [{"type": "text", "text": "<block>no"}]
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@BOTH
 async def test_no_verdict_is_made_up(stream: bool) -> None:
     async with talking(lambda body: said(body, {"content": "Hello."})) as talk:
         message = await talk.ask(

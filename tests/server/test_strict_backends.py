@@ -14,9 +14,7 @@ import pytest
 from tests.chat_rules import faults
 from tests.claude_code.files import png
 from tests.servers import Reply, refused
-from tests.talking import Body, Talk, assistant, result, said, talking, tool, user
-
-BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+from tests.talking import BOTH, Body, Talk, assistant, result, said, talking, tool, user
 
 TOOLS: dict[str, Any] = {"tools": [tool("a"), tool("b"), tool("c")]}
 
