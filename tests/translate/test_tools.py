@@ -6,15 +6,21 @@ import typing
 from dataclasses import replace
 from typing import Any, cast
 
+import msgspec
 import pytest
 from anthropic.types import tool_union_param
 from anthropic.types.beta import beta_tool_union_param
+from hypothesis import given
+from hypothesis import strategies as st
 
-from anthropic_proxy.dialects import PLAIN, Dialect
+from anthropic_proxy.dialects import PLAIN, Dialect, dialect_for
 from anthropic_proxy.errors import InvalidRequest
+from anthropic_proxy.translate.chat.active_tools import mentions_tools
 from anthropic_proxy.translate.chat.tools import MUST_CALL, MUST_NOT_CALL, UNTRAINED, Tools, chat_tools
+from anthropic_proxy.translate.validate import messages_request
 from anthropic_proxy.wire.anthropic import Block, MessagesRequest, Tool
 from anthropic_proxy.wire.chat import ChatTool
+from tests.translate.conversations import backends, requests
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER: Tool = {"name": "get_weather", "description": "The weather.", "input_schema": SCHEMA}
@@ -746,3 +752,24 @@ def test_every_tool_of_the_sdk_is_handled_or_refused_by_name(kind: str) -> None:
         assert AT_ANTHROPIC[family] in tools_of([tool, named("a")]).dropped[0]
         with pytest.raises(InvalidRequest, match=AT_ANTHROPIC[family]):
             tools_of([tool])
+
+
+def only_texts(content: Any) -> Any:
+    return [block for block in content if block["type"] == "text"] if isinstance(content, list) else content
+
+
+@given(requests, backends, st.booleans())
+def test_without_tools_the_short_way_comes_to_what_the_long_one_does(
+    body: dict[str, Any], backend: str, thinking: bool
+) -> None:
+    said = [{**message, "content": only_texts(message["content"])} for message in body["messages"]]
+    request = messages_request({**body, "messages": said, "tools": [], "tool_choice": None})
+    assert not mentions_tools(request)
+    # A choice among no tools changes nothing, but leads the long way.
+    longer: Any = {**request, "tool_choice": {"type": "auto"}}
+    assert mentions_tools(longer)
+    dialect = dialect_for("http://127.0.0.1:1/v1", "m", name=backend)
+    short, long = (msgspec.structs.asdict(chat_tools(each, dialect, thinking)) for each in (request, longer))
+    del short["names"], long["names"]  # which nothing has been asked of
+    long["dropped"] = []
+    assert short == long

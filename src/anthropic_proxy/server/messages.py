@@ -35,6 +35,8 @@ log = logging.getLogger("anthropic_proxy")
 
 MIB = 2**20
 
+SESSION, AGENT = b"x-claude-code-session-id", b"x-claude-code-agent-id"
+
 MOST_TOLD = 1000
 """Fields that are remembered as told. Clients may invent as many as they like."""
 
@@ -65,6 +67,7 @@ class Messages:
         self._backends = backends
         self._running = running
         self._told: set[str] = set()
+        self._nobody = client({}, settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         line: RequestLine = scope[LINE]
@@ -106,12 +109,16 @@ class Messages:
         writer = MessageWriter(line.message_id, request["model"])
         ways = self._backends.ways(request, size)
         cool_down = self._backends.models.cool_down
-        lists = run(request, ways, writer, client(headers, settings), line.exchange, key, cool_down)
+        lists = run(request, ways, writer, self._client(headers), line.exchange, key, cool_down)
         if request.get("stream"):
             await send_stream(lists, writer, settings, line, receive, send)
         else:
             message = await _whole(lists, line, receive)
             await send_json(send, 200, message, exchange_headers(line.exchange, settings, line.elapsed))
+
+    def _client(self, headers: Mapping[bytes, bytes]) -> Client:
+        """Only Claude Code says more than the settings do."""
+        return client(headers, self._settings) if SESSION in headers or AGENT in headers else self._nobody
 
     def _tell_once(self, message: str, entries: Sequence[str]) -> None:
         """Warns of each `path: reason`, once in a process for each field."""
@@ -125,8 +132,8 @@ class Messages:
 def client(headers: Mapping[bytes, bytes], settings: Settings) -> Client:
     """What headers and settings say about a request beside its body."""
     return Client(
-        session=headers.get(b"x-claude-code-session-id", b"").decode("latin-1"),
-        agent=headers.get(b"x-claude-code-agent-id", b"").decode("latin-1"),
+        session=headers.get(SESSION, b"").decode("latin-1"),
+        agent=headers.get(AGENT, b"").decode("latin-1"),
         show_thinking=settings.show_thinking == "always",
         stop_upstream=settings.stop_sequences == "upstream",
         emulate_prefill=settings.prefill == "emulate",

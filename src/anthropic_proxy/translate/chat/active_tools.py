@@ -26,6 +26,17 @@ class Offered(Struct):
     tool: Tool
 
 
+def mentions_tools(request: MessagesRequest) -> bool:
+    """May there be any, in `tools` or in what was said?"""
+    if request.get("tools") or request.get("tool_choice"):
+        return True
+    for message in request["messages"]:
+        for block in message["content"]:
+            if block["type"] != "text":
+                return True
+    return False
+
+
 def offered_tools(request: MessagesRequest) -> tuple[list[Offered], list[str]]:
     """The tools offered, in the order to send; and `path: reason` for changes that came to nothing.
 

@@ -6,7 +6,14 @@ from msgspec import Struct
 
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest
-from anthropic_proxy.translate.chat.active_tools import NO_MCP, SEARCHERS, Offered, called_tools, offered_tools
+from anthropic_proxy.translate.chat.active_tools import (
+    NO_MCP,
+    SEARCHERS,
+    Offered,
+    called_tools,
+    mentions_tools,
+    offered_tools,
+)
 from anthropic_proxy.translate.chat.client_tools import CLIENT_TOOLS, ClientTool, family_of
 from anthropic_proxy.translate.chat.schema import clean_schema, fits_strict
 from anthropic_proxy.translate.chat.tool_names import ToolNames
@@ -59,6 +66,8 @@ def chat_tools(request: MessagesRequest, dialect: Dialect, thinking_on: bool) ->
     Raises InvalidRequest for two tools of one name, a choice that names no tool, and a tool that only
     Anthropic's servers can run where it is forced or nothing else is offered.
     """
+    if not mentions_tools(request):
+        return _no_tools(dialect)
     choice = request.get("tool_choice") or {"type": "auto"}
     offered, dropped = offered_tools(request)
     offer = _Offer(dialect)
@@ -87,6 +96,25 @@ def chat_tools(request: MessagesRequest, dialect: Dialect, thinking_on: bool) ->
         dropped=[*dropped, *offer.dropped],
         notes=offer.notes,
     )
+
+
+def _no_tools(dialect: Dialect) -> Tools:
+    """Fast path: to find out that there are none takes longer than all else of a small request's tools."""
+    return Tools(
+        definitions=[],
+        choice=None,
+        parallel=None,
+        only_one=False,
+        names=ToolNames(dialect),
+        buffered=_NONE,
+        instructions=[],
+        web_search=None,
+        thinking_off=False,
+        dropped=[],
+    )
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 class _Refusal(NamedTuple):
