@@ -566,3 +566,14 @@ async def test_a_request_that_is_nested_too_deeply_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="nested too deeply"):
         async for _ in run(request, [Way(route_for(settings, request), backend)], writer, Client(), Exchange()):
             pass
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_request_is_not_held_while_its_answer_streams(stream: bool) -> None:
+    """Of an open stream it would be nearly all, and a long conversation takes half a megabyte."""
+    settings = Settings.from_env({"OPENAI_API_BASE": "http://127.0.0.1:1/v1"})
+    request = messages_request({**HELLO, "stream": stream})
+    ways = [Way(route_for(settings, request), backend_of(Replay(SAID)))]
+    held = [bool(request) async for _ in run(request, ways, MessageWriter("msg_1", "m"), PLAIN_CLIENT, Exchange())]
+    assert held == [not stream] * len(held)
+    assert held

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from time import perf_counter
+from typing import cast
 
 from msgspec import structs
 
@@ -56,8 +57,10 @@ async def run(
     The first of `ways` is taken, the others where those before fail; `cool_down` is how many seconds
     such a one is left in peace. `key` is the client's own, in forward mode. A failure raises ProxyError as long
     as `writer` has not started, and always where the client wants a whole reply. Later in a stream it is an
-    `error` event, the last one.
+    `error` event, the last one. `request` is emptied when a stream begins: nobody asks again, and a long
+    conversation should not be held for as long as the answer takes.
     """
+    streams = bool(request.get("stream"))
     asks = [Ask(request, route, backend, writer.message_id, client, exchange, key) for route, backend in ways]
     source = fitting_replies if _is_checked(request) else replies
     counted: Usage | None = None
@@ -68,7 +71,7 @@ async def run(
             async for pieces in lists:
                 events: list[StreamEvent] = []
                 for piece in pieces:
-                    if type(piece) is Failure and not _may_be_event(writer, request):
+                    if type(piece) is Failure and not (streams and writer.started):
                         raise UpstreamRefused(
                             piece.message, type=piece.type, status=piece.status, headers=piece.headers
                         )
@@ -79,9 +82,12 @@ async def run(
                     elif type(piece) is Finish:
                         events += writer.close()
                 if events:
+                    if streams and request:
+                        cast("dict[str, object]", request).clear()
                     yield events
     except ProxyError as error:
-        if not _may_be_event(writer, request):
+        # Once the status is out, it has to be told in the stream.
+        if not (streams and writer.started):
             raise
         exchange.failure = error.alone()
         yield writer.write(Failure(error.type, error.message))
@@ -93,11 +99,6 @@ async def run(
     finally:
         for ask in asks:
             ask.backend.users -= 1
-
-
-def _may_be_event(writer: MessageWriter, request: MessagesRequest) -> bool:
-    """Has a failure to be told in the stream, since the status is out?"""
-    return writer.started and bool(request.get("stream"))
 
 
 async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
@@ -137,6 +138,7 @@ async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
                 exchange.waited += perf_counter() - asked_at
                 if _is_stream(start, reply):
                     most = None if request.get("stream") else client.largest_reply  # What is passed on may be endless.
+                    del body, translation  # They may be large, and the stream long.
                     async with aclosing(_read_stream(start, chunks, reader, client.largest_event, most)) as source:
                         async for pieces in source:
                             exchange.upstream_id = reader.upstream_id or exchange.upstream_id

@@ -5,6 +5,7 @@ What it shares with the other client is in test_http.py and test_alike.py.
 
 import asyncio
 import random
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -48,6 +49,21 @@ async def get(upstream: LeanUpstream) -> bytes:
 
 
 # How much is held
+
+
+@pytest.mark.parametrize("size", [LARGE_BODY, 3 * LARGE_BODY])
+async def test_a_request_is_not_held_once_it_is_answered(size: int) -> None:
+    """Neither by its reply, which may be long, nor by its connection, which stays for the next one."""
+    async with ScriptedServer([Send(reply(b"{}"))]) as server:
+        upstream = LeanUpstream(server.url)
+        body = random.randbytes(size)
+        nobody = sys.getrefcount(body)
+        async with upstream.post("/chat/completions", body, {}) as answer:
+            assert sys.getrefcount(body) == nobody
+            await answer.body(100)
+        assert sys.getrefcount(body) == nobody
+        await upstream.close()
+
 
 PART = chunk(b"x" * 2**16)
 MANY = 512

@@ -122,6 +122,7 @@ class LeanReply:
             raise inbox.failure()
         self.status = inbox.status
         self.headers = inbox.headers
+        self._body = b""  # It may be large, and the reply long.
         if "content-encoding" in inbox.headers:
             self._decode(inbox.headers["content-encoding"].lower())
         return self

@@ -32,6 +32,9 @@ STATUS_LINE_REASONS = (
 """How the parser's complaints about the first line begin. Source: llhttp as in httptools 0.9, seen 2026-11-25."""
 
 
+_NOTHING = memoryview(b"")
+
+
 class Request(NamedTuple):
     """What is sent."""
 
@@ -73,7 +76,7 @@ class Connection(asyncio.Protocol):
         """May the connection be used again after the reply?"""
         self._complete = False
         """Has the reply come to its end?"""
-        self._unsent = memoryview(b"")
+        self._unsent = _NOTHING
         """What is left of a large request."""
         self._writable = True
         self._since = 0.0
@@ -174,7 +177,7 @@ class Connection(asyncio.Protocol):
                 inbox.end()
             else:
                 inbox.end(self._peer.broke("closed_early"))
-        self._unsent = memoryview(b"")
+        self._unsent = _NOTHING
         del self._parser  # It knows us, too, and a circle would have to be collected.
         self._on_lost(self)
 
@@ -190,6 +193,8 @@ class Connection(asyncio.Protocol):
         while self._unsent and self._writable and self.is_open:
             portion, self._unsent = self._unsent[:PORTION], self._unsent[PORTION:]
             self._transport.write(portion)
+        if not self._unsent:
+            self._unsent = _NOTHING  # For what is left of a view is empty, and still holds all of the request.
 
     # What the parser finds
 
