@@ -111,6 +111,7 @@ def _no_tools(dialect: Dialect) -> Tools:
         web_search=None,
         thinking_off=False,
         dropped=[],
+        notes=[],
     )
 
 
