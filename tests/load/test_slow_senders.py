@@ -50,6 +50,11 @@ TRICKLES: dict[str, tuple[bytes, bytes, str]] = {
     "a head": (b"", BODY, "HEAD_TIMEOUT"),
     "the second half of a head": (BODY[:60], BODY[60:], "HEAD_TIMEOUT"),
     "a body": (head(5000), b" " * 5000, "BODY_TIMEOUT"),
+    "a body whose tokens are to be counted": (
+        head(5000).replace(b"/v1/messages", b"/v1/messages/count_tokens"),
+        b" " * 5000,
+        "BODY_TIMEOUT",
+    ),
     "a body that never begins": (head(5000), b"", "BODY_TIMEOUT"),
 }
 
