@@ -195,17 +195,20 @@ def _large_event(moment: Moment) -> list[Step]:
 
 
 def _large_arguments(moment: Moment) -> list[Step]:
-    part = "x" * 100_000
+    """Longer than MAX_ARGUMENTS_MB: 16 in the long form, else 1."""
+    part, parts = "x" * 100_000, 170 if moment.thorough else 15
     if moment.stream:
-        more = [delta(tool_calls=[call(part)]) for _ in range(15)]
+        more = [delta(tool_calls=[call(part)])] * parts
         return [moment.head(), *_chunks(OPENING, TEXTS, FIRST_ARGUMENTS, *more), Stall()]
-    function = {"name": "weather", "arguments": json.dumps({"city": part * 15})}
+    function = {"name": "weather", "arguments": json.dumps({"city": part * parts})}
     message = {"content": TEXT, "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
     return _answer(json.dumps({"choices": [{"message": message, "finish_reason": "tool_calls"}]}).encode())
 
 
 def _large_reply(moment: Moment) -> list[Step]:
-    return [moment.head(), *_chunks(b'{"choices": "', *[b"x" * 2**20] * 3), Stall()]
+    """Larger than MAX_REPLY_MB: 64 in the long form, else 2."""
+    size = 70 if moment.thorough else 3
+    return [moment.head(), *_chunks(b'{"choices": "', *[b"x" * 2**20] * size), Stall()]
 
 
 ERROR = {"error": {"message": "the GPU fell off the bus", "type": "server_error", "code": 500}}
