@@ -15,7 +15,7 @@ import uvloop
 from bench import plot, report
 from bench.process import cores
 from bench.proxies import KNOWN, LITELLM, NGINX, ROOT, Missing, Proxy, ours, peers
-from bench.rows import ROWS
+from bench.rows import GROWS_FROM, ROWS
 from bench.run import run
 from bench.samples import QUICK, Scale
 
@@ -32,11 +32,11 @@ def main(arguments: Sequence[str]) -> int:
         scale = replace(scale, rounds=options.rounds, slow_rounds=min(options.rounds, scale.slow_rounds))
     if options.soak_requests is not None:
         scale = replace(scale, soak_requests=options.soak_requests)
-    names = options.only or [name for name, row in ROWS.items() if row.quick or not options.quick]
+    names = options.only or _names(options.quick, options.growth)
     if scale.soak_requests == 0:
         names = [name for name in names if name != "soak"]
     settings = dict(options.set)
-    without = {*options.without, *([LITELLM] if options.quick else [])}
+    without = {*options.without, *([LITELLM] if options.quick or options.growth else [])}
     proxies, notes = _proxies(settings, without, options.peers)
     _allow_many_files()
     os.sched_setaffinity(0, {cores()[0]})
@@ -51,6 +51,12 @@ def main(arguments: Sequence[str]) -> int:
         PLOT.parent.mkdir(exist_ok=True)
         PLOT.write_text(plot.drawn(done.samples))
     return int(report.has_failed(done))
+
+
+def _names(quick: bool, growth: bool) -> list[str]:
+    if growth:
+        return [name for name, row in ROWS.items() if row.growth or name in GROWS_FROM]
+    return [name for name, row in ROWS.items() if not row.growth and (row.quick or not quick)]
 
 
 def _proxies(settings: dict[str, str], without: set[str], file: Path | None) -> tuple[list[Proxy], list[str]]:
@@ -70,6 +76,7 @@ def _proxies(settings: dict[str, str], without: set[str], file: Path | None) -> 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under a minute: one short round, without LiteLLM")
+    parser.add_argument("--growth", action="store_true", help="instead: how costs grow with sizes, groups and streams")
     parser.add_argument("--only", type=_rows, metavar="ROW,ROW", help="rows to measure: " + ", ".join(ROWS))
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds, of which medians are taken (5)")
     parser.add_argument("--without", action="append", default=[], choices=KNOWN, help="leave this proxy out")

@@ -47,7 +47,13 @@ TURNS, TOOLS = 60, 30
 
 def large() -> Body:
     """200 KB: sixty turns of an agent with thirty tools, as Claude Code sends them."""
+    return agent(1)
+
+
+def agent(size: float) -> Body:
+    """The conversation of an agent, and its tools: so many times as long as the large one, and as many."""
     rng = random.Random(3)
+    turns, tools = 2 * round(TURNS / 2 * size), round(TOOLS * size)
     fields = {
         "max_tokens": 32000,
         "system": [
@@ -55,16 +61,16 @@ def large() -> Body:
             {"type": "text", "text": "You are a coding agent.", "cache_control": {"type": "ephemeral"}},
             {
                 "type": "text",
-                "text": f"{TOKEN.decode()} " + _text(rng, 12_000),
+                "text": f"{TOKEN.decode()} " + _text(rng, int(12_000 * size)),
                 "cache_control": {"type": "ephemeral"},
             },
         ],
-        "tools": [_tool(rng, number) for number in range(TOOLS)],
-        "messages": [message for number in range(TURNS // 2) for message in _exchange(rng, number)],
+        "tools": [_tool(rng, number) for number in range(tools)],
+        "messages": [message for number in range(turns // 2) for message in _exchange(rng, number, tools)],
         "metadata": {"user_id": json.dumps({"device_id": "d" * 64, "session_id": "s" * 36})},
         "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
     }
-    return Body(fields, tokens=1 + TOOLS + TURNS)
+    return Body(fields, tokens=1 + tools + turns)
 
 
 def images() -> Body:
@@ -121,7 +127,7 @@ def _tool(rng: random.Random, number: int) -> dict[str, Any]:
     }
 
 
-def _exchange(rng: random.Random, number: int) -> list[dict[str, Any]]:
+def _exchange(rng: random.Random, number: int, tools: int) -> list[dict[str, Any]]:
     """A turn of the user's, which brings the last call's result, and one of the assistant's, which calls again."""
     said: list[dict[str, Any]] = [{"type": "text", "text": f"{TOKEN.decode()} " + _text(rng, 300)}]
     if number:
@@ -142,7 +148,7 @@ def _exchange(rng: random.Random, number: int) -> list[dict[str, Any]]:
                 {
                     "type": "tool_use",
                     "id": f"toolu_{number:024d}",
-                    "name": f"Tool{number % TOOLS}",
+                    "name": f"Tool{number % tools}",
                     "input": {"field_0": _text(rng, 400), "field_2": number},
                 },
             ],

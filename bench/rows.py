@@ -93,13 +93,14 @@ async def burst(subject: Subject, upstream: Upstream, scale: Scale) -> Sample:
     return Sample(values, tally.flaws, tally.late)
 
 
-async def paced(subject: Subject, upstream: Upstream, scale: Scale, streams: int) -> Sample:
-    """CPU time and delay of one chunk, where many streams each bring one every 20 ms.
+async def paced(subject: Subject, upstream: Upstream, scale: Scale, streams: int, at_once: int = 1) -> Sample:
+    """CPU time and delay of one chunk, where many streams each bring one, or several `at_once`, every 20 ms.
 
     The clock runs while all of them are open. Then they are ended, and each is checked.
     """
     tally = Tally()
-    request = subject.target.request(bodies.small().encoded("bench-paced-20", stream=True))
+    script = "bench-paced-20" if at_once == 1 else f"bench-groups-{at_once}"
+    request = subject.target.request(bodies.small().encoded(script, stream=True))
     opened = await subject.open(streams, tally, timed=True)
     await _begin(opened, request, STREAMS_BEGIN_WITHIN)
     begun = sum(connection.started for connection in opened)
@@ -111,7 +112,7 @@ async def paced(subject: Subject, upstream: Upstream, scale: Scale, streams: int
     arrived = tally.marks - before
     delays = list(tally.delays)
     values = {
-        "delivered": min(arrived / (streams * 50 * meter.wall), 1.0),
+        "delivered": min(arrived / (streams * at_once * 50 * meter.wall), 1.0),
         "chunks_per_second": arrived / meter.wall,
         "delay_p50_ms": quantile(delays, 0.5) / 1000,
         "delay_p99_ms": quantile(delays, 0.99) / 1000,
@@ -207,6 +208,8 @@ class Row:
     """Where one round, say, is enough."""
     quick: bool = True
     """Belongs to a quick run, too."""
+    growth: bool = False
+    """Shows how costs grow, together with GROWS_FROM, and belongs to no other run."""
 
 
 OURS_ONLY = frozenset({"anthropic-proxy"})
@@ -224,4 +227,9 @@ ROWS: dict[str, Row] = {
     "paced-1000": Row(partial(paced, streams=1000), direct=True, streams=1000, quick=False),
     "start": Row(start),
     "soak": Row(soak, only=OURS_ONLY, rounds=1),
+    "size-20k": Row(partial(whole, body=partial(bodies.agent, 0.125)), growth=True),
+    "size-2m": Row(partial(whole, body=partial(bodies.agent, 9)), growth=True),
+    **{f"groups-{count}": Row(partial(paced, streams=20, at_once=count), growth=True) for count in (1, 2, 5, 10, 50)},
 }
+
+GROWS_FROM = ("small", "large", "paced-10", "paced-100", "paced-500", "paced-1000")

@@ -2,7 +2,7 @@
 
 `bench-whole-1` is a whole reply with one mark, `bench-check-0` one that tells how many TOKENs of the request
 arrived, `bench-burst-20` twenty bursts of 200 chunks, `bench-quick-3` three chunks at once, `bench-paced-20` a
-chunk every 20 ms until `finish` is called.
+chunk every 20 ms until `finish` is called, `bench-groups-5` five at once every 20 ms.
 
 It runs in the event loop of the load generator, so that both read one clock and need one core. All that can be
 is prepared beforehand; a reply is one or a few writes.
@@ -24,6 +24,9 @@ BURST = 200
 
 BURST_EVERY = 0.004
 """Seconds between bursts."""
+
+GROUP_EVERY = 20
+"""Milliseconds between groups of chunks."""
 
 TICK = 1
 """Milliseconds. Paced streams are spread evenly over ticks of this length."""
@@ -177,7 +180,7 @@ class _Wheel:
         late = self._loop.time() - self._next
         self._upstream.lateness.append(int(late * 1e6))
         slot = self._slots[self._position]
-        gone = [connection for connection in slot if not connection.send_mark()]
+        gone = [connection for connection in slot if not connection.send_marks()]
         slot.difference_update(gone)
         self._upstream.sent += len(slot)
         self._position = (self._position + 1) % len(self._slots)
@@ -196,6 +199,8 @@ class _Connection(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._path = b""
         self._marks = 0
+        self._at_once = 1
+        """Marks that are sent when it is a paced stream's turn."""
         self._open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -230,6 +235,7 @@ class _Connection(asyncio.Protocol):
         self._upstream.requests += 1
         self._upstream.paths.add(self._path.decode("latin-1"))
         self._marks = 0
+        self._at_once = 1
         _SCRIPTS[script[1]](self, int(script[2]), body)
 
     # Scripts
@@ -263,11 +269,17 @@ class _Connection(asyncio.Protocol):
         self._transport.write(STREAM_HEAD)
         self._upstream.pace(self, every)
 
-    def send_mark(self) -> bool:
-        """Sends the next mark of a paced stream; False if nobody is there any more."""
+    def groups(self, at_once: int, body: bytes) -> None:
+        self._at_once = at_once
+        self.paced(GROUP_EVERY, body)
+
+    def send_marks(self) -> bool:
+        """Sends the next of a paced stream; False if nobody is there any more."""
         if self._open:
-            self._transport.write(_PACED_HEAD + mark(self._marks, now()) + _PACED_TAIL)
-            self._marks += 1
+            until = self._marks + self._at_once
+            numbers = range(self._marks, until)
+            self._transport.write(b"".join([_PACED_HEAD + mark(number, now()) + _PACED_TAIL for number in numbers]))
+            self._marks = until
         return self._open
 
     def finish(self) -> None:
@@ -286,5 +298,6 @@ _SCRIPTS: dict[bytes, Callable[[_Connection, int, bytes], None]] = {
     b"quick": _Connection.quick,
     b"burst": _Connection.burst,
     b"paced": _Connection.paced,
+    b"groups": _Connection.groups,
 }
 """What to do, by the first word of the model's name. The number in it is handed over."""

@@ -28,7 +28,9 @@ def test_a_reply_is_judged_by_its_marks(body: bytes, expected: str) -> None:
 
 BODIES = {
     "1 KB": (bodies.small(), 1_000),
+    "20 KB": (bodies.agent(0.125), 20_000),
     "200 KB": (bodies.large(), 200_000),
+    "2 MB of text": (bodies.agent(9), 2_000_000),
     "2 MB": (bodies.images(), 2_000_000),
 }
 
@@ -75,13 +77,14 @@ async def test_the_upstream_does_what_the_model_says(upstream: Upstream, model: 
     assert len(connection.tally.delays) == (marks if timed else 0)
 
 
-async def test_paced_streams_run_until_they_are_ended(upstream: Upstream) -> None:
+@pytest.mark.parametrize("model", ["bench-paced-5", "bench-groups-3"])
+async def test_paced_streams_run_until_they_are_ended(upstream: Upstream, model: str) -> None:
     target = Target(upstream.port, "/")
     tally = Tally()
     connections = [await target.connect(tally) for _ in range(3)]
     for connection in connections:
         connection.timed = True
-    replies = [connection.send(target.request(b'{"model":"bench-paced-5"}')) for connection in connections]
+    replies = [connection.send(target.request(b'{"model":"%b"}' % model.encode())) for connection in connections]
     for _ in range(1000):
         await asyncio.sleep(0.002)
         if tally.marks >= 9:
