@@ -63,6 +63,11 @@ fuzz:  ## look for inputs that break the decoder and the translators, ten minute
 fuzz-keep:  ## make fuzz/corpus anew: what is needed of it and of what `make fuzz` has found
 	$(PYTHON) -m fuzz.keep
 
+bench bench-results guard guard-update: | $(PYTHON)
+
+$(PYTHON):
+	./run_tests.sh --environment
+
 bench:  ## measure the proxy beside nginx and LiteLLM, ten minutes; `make bench BENCH=--quick` takes one
 	$(PYTHON) -m bench $(BENCH)
 

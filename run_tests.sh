@@ -8,6 +8,7 @@
 # other clients are skipped, unless `make clients` has installed them. A second run reuses what is there.
 # PYTHON names another interpreter. Arguments go to pytest, and then the coverage floor and the guard are
 # left out: ./run_tests.sh -k tool_result
+# `./run_tests.sh --environment` makes .venv, and runs nothing.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
@@ -15,6 +16,7 @@ main() {
     local started=$SECONDS
     environment .venv requirements/dev.txt
     install .venv --quiet --no-deps --no-build-isolation --editable .
+    if [[ ${1:-} == --environment ]]; then return; fi
     environment .venvs/sdk-0.60 requirements/sdk-0.60.txt
     environment .venvs/sdk-1.17 requirements/sdk-1.17.txt
     environment .venvs/schemathesis requirements/schemathesis.txt
