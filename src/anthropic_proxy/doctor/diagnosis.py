@@ -11,7 +11,7 @@ from anthropic_proxy.config import Settings, SettingsError
 from anthropic_proxy.dialects.recognise import PORT_HINTS
 from anthropic_proxy.doctor.exchange import Answer, clipped
 from anthropic_proxy.errors import BreakKind, UpstreamBroke
-from anthropic_proxy.translate.failures import Asked, refusal
+from anthropic_proxy.translate.failures import OTHER_API, Asked, refusal
 
 
 class Diagnosis(NamedTuple):
@@ -138,15 +138,13 @@ def of_break(broke: UpstreamBroke, place: Place) -> Diagnosis:
 
 # The reply
 
-_OTHER_ENDPOINT = re.compile(r"v1/responses|responses (?:api|endpoint)|not a chat model|v1/completions endpoint", re.I)
-
 
 def of_answer(answer: Answer, place: Place) -> Diagnosis:
     """Why the reply to a plain question is none, or cannot be used."""
     if answer.broke is not None:
         return of_break(answer.broke, place)
     says = answer.error
-    if says is not None and _OTHER_ENDPOINT.search(says.words):
+    if says is not None and OTHER_API.search(says.words):
         return Diagnosis(
             "other_endpoint",
             f"{place.model} is not served at /chat/completions ({answer.trouble})",

@@ -111,9 +111,25 @@ _NO_COPILOT = _Answer(
     retry=False,
 )
 _NO_MODEL = _Answer("not_found_error", "model: {model} ({text})")
+_OTHER_API = _Answer(
+    "not_found_error",
+    "model: {model} is not served at /chat/completions, and nothing else is asked here; choose another ({text})",
+    retry=False,
+)
 _NO_PATH = _Answer(
     "api_error", "no /chat/completions at {base}: check OPENAI_API_BASE ({text})", status=502, retry=False
 )
+
+OTHER_API = re.compile(
+    r"only (?:supported|available|accessible) (?:in|via|through|on) (?:the )?(?:/?v1/)?responses"
+    r"|not (?:accessible|supported|available) (?:in|via|through|on) the /chat/completions|not a chat model"
+    r"|unsupported_api_for_model|v1/completions endpoint"
+    r"|use (?:the )?(?:/?v1/)?responses (?:api|endpoint)(?! instead of| or)",
+    re.I,
+)
+"""A model that its maker serves at another endpoint only. OpenAI 404 "This model is only supported in v1/responses and
+not in v1/chat/completions", Copilot 400 "model … is not accessible via the /chat/completions endpoint", code
+`unsupported_api_for_model`: ericc-ch/copilot-api#117."""
 
 _RULES: tuple[_Rule, ...] = (
     _rule(
@@ -160,6 +176,7 @@ _RULES: tuple[_Rule, ...] = (
     ),
     _rule(_BAD, _IMAGE_BROKEN, _Answer("invalid_request_error", "Could not process image: {text}")),
     _rule(_BAD, _PDF_REFUSED, _Answer("invalid_request_error", "This model does not support PDF input ({text})")),
+    _rule(_BAD, OTHER_API.pattern, _OTHER_API),
     # OpenRouter: the model is there, but nobody who serves it takes tools, or images, or a parameter.
     _rule({404}, r"no endpoints found", _Answer("invalid_request_error")),
     _rule({404}, r"\bmodels?\b|model_not_found|\bdeployment", _NO_MODEL),
