@@ -12,16 +12,19 @@ import aiohttp
 
 from anthropic_proxy import create_app
 from anthropic_proxy.config import Settings
+from anthropic_proxy.model_map import NO_MAP, ModelMap
 from anthropic_proxy.server.process import listen, server_for
 from anthropic_proxy.upstream.base import Upstream
 from tests.grammar import Event, parse_stream, violations
 
 
 @asynccontextmanager
-async def proxying(settings: Settings, upstream: Upstream | None = None) -> AsyncIterator[str]:
+async def proxying(
+    settings: Settings, upstream: Upstream | None = None, models: ModelMap = NO_MAP
+) -> AsyncIterator[str]:
     """Serves the proxy in this event loop, and gives its base URL."""
     sockets = listen("127.0.0.1", 0)
-    server = server_for(settings, create_app(settings, upstream))
+    server = server_for(settings, create_app(settings, upstream, models=models))
     serving = asyncio.create_task(server.serve(sockets))
     try:
         while not server.started and not serving.done():  # noqa: ASYNC110 (it tells nobody)

@@ -13,6 +13,7 @@ from anthropic_proxy.dialects.recognise import context_window_in, needs_probe, r
 from anthropic_proxy.errors import UpstreamBroke, UpstreamRefused
 from anthropic_proxy.routing import Route
 from anthropic_proxy.translate.count import Calibration
+from anthropic_proxy.translate.failures import CLIENTS_KEY, OWN_KEY
 from anthropic_proxy.translate.redaction import secret_values
 from anthropic_proxy.upstream.base import Reply, Upstream
 from anthropic_proxy.wire.json import InvalidJson, loads
@@ -121,7 +122,10 @@ class Backend:
 
     def rest(self, model: str, seconds: float) -> None:
         """Leaves a model that failed in peace for a while."""
-        self._resting[model] = asyncio.get_running_loop().time() + seconds
+        now = asyncio.get_running_loop().time()
+        if len(self._resting) >= MOST_SETTLED:
+            self._resting = {name: until for name, until in self._resting.items() if until > now}
+        self._resting[model] = now + seconds
 
     def rests(self, model: str) -> bool:
         """Is it to be left in peace, where another can stand in?"""
@@ -182,6 +186,21 @@ class Backend:
         """The keys that go with a request, as one that is refused may quote them."""
         credential = self._credential_of(key)
         return (*secret_values(dialect.headers), *([credential] if credential else []))
+
+    def takes(self, key: str | None) -> bool:
+        """Does a client's own key go along? In forward mode, and not to a backend that the map names."""
+        return key is not None and not self._own_key_only
+
+    def key_name(self, key: str | None) -> str:
+        """The key that goes along, as an error tells of it."""
+        if self._own_key_only:
+            return f"the proxy's key for {self.name}"
+        return CLIENTS_KEY if self.takes(key) else OWN_KEY
+
+    @property
+    def url_name(self) -> str:
+        """Where the settings have its base URL, as an error tells of it."""
+        return f"the base_url of {self.name}" if self._own_key_only else "OPENAI_API_BASE"
 
     def _credential(self, dialect: Dialect, key: str | None) -> dict[str, str]:
         key = self._credential_of(key)

@@ -10,6 +10,9 @@ from anthropic_proxy.translate.pieces import Estimate, Failure, Piece
 OTHERS_MAY = frozenset({401, 402, 403, 404, 408, 429})
 """Statuses below 500 at which another backend may do better: they are about this one, not about the request."""
 
+OF_THE_KEY = frozenset({401, 402, 403, 429})
+"""Statuses that are about the key. A client's own is no reason to leave the model in peace for others."""
+
 LONGEST_PAUSE = 600.0
 """Seconds for which a model is left in peace, even if it asks for more."""
 
@@ -41,7 +44,8 @@ async def willing_replies(
                 failure = Failure(error.type, error.message, error.status, error.headers)
         if failure is None:
             return
-        ask.backend.rest(ask.route.model, _pause(failure, cool_down))
+        if not (failure.status in OF_THE_KEY and ask.backend.takes(ask.key)):
+            ask.backend.rest(ask.route.model, _pause(failure, cool_down))
         exchange.fallbacks.append(f"{ask.route.model}: {failure.status} {failure.type}")
         exchange.calls_in_vain, exchange.habits = exchange.calls, None
     async with aclosing(source(ordered[-1])) as lists:

@@ -122,7 +122,8 @@ async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
             tokens=exchange.estimated_tokens,
             window=dialect.context_window,
             cap=translation.cap,
-            own_key=key is None,
+            key_name=backend.key_name(key),
+            url_name=backend.url_name,
             secrets=backend.secrets(dialect, key),
         )
         exchange.calls += 1

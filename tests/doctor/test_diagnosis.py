@@ -61,7 +61,7 @@ BREAKS: dict[str, tuple[str, BreakKind, str, str, str, str]] = {
     "a name nobody knows": (
         "https://api.exmaple/v1",
         "dns",
-        "cannot find api.exmaple:443: Name or service not known; is OPENAI_API_BASE right?",
+        "cannot find api.exmaple:443: Name or service not known; is the base URL right?",
         "dns",
         "there is no host api.exmaple",
         "correct the name in OPENAI_API_BASE",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anthropic_proxy.errors import STATUS
-from anthropic_proxy.translate.failures import MOST_TEXT, Asked, refusal, stream_failure
+from anthropic_proxy.translate.failures import CLIENTS_KEY, MOST_TEXT, Asked, refusal, stream_failure
 from anthropic_proxy.translate.pieces import Failure
 from anthropic_proxy.wire.json import dumps
 
@@ -296,7 +296,7 @@ def test_refusal(status: int, body: bytes, failure: Failure) -> None:
 
 
 def test_in_forward_mode_it_is_the_clients_key_that_was_refused() -> None:
-    failure = refusal(401, {}, openai("No."), ASKED._replace(own_key=False))
+    failure = refusal(401, {}, openai("No."), ASKED._replace(key_name=CLIENTS_KEY))
     assert failure.message == "the upstream refused the API key that came with this request: No."
     assert failure.headers == FINAL
 

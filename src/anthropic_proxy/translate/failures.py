@@ -24,6 +24,10 @@ _FULL = 0.9
 """Share of the window, by our own estimate, from which a refusal without a word is taken for an overflow."""
 
 
+OWN_KEY = "the proxy's OPENAI_API_KEY"
+CLIENTS_KEY = "the API key that came with this request"
+
+
 class Asked(NamedTuple):
     """What is known of the call that failed."""
 
@@ -38,14 +42,16 @@ class Asked(NamedTuple):
     """The model's window in tokens, if known."""
     cap: int | None = None
     """The cap on the reply that was sent, in tokens."""
-    own_key: bool = True
-    """Was the proxy's own key sent? In forward mode it was the client's."""
+    key_name: str = OWN_KEY
+    """The key that was sent, in words: in forward mode it was the client's."""
+    url_name: str = "OPENAI_API_BASE"
+    """Where the settings have `base_url`, in words."""
     secrets: tuple[str, ...] = ()
     """The keys that were sent. A backend may quote them."""
 
 
 class _Answer(NamedTuple):
-    """What the client is told. `message` is a format: `text`, `model`, `base`, `key`."""
+    """What the client is told. `message` is a format: `text`, `model`, `base`, `setting`, `key`."""
 
     type: str
     message: str = "{text}"
@@ -116,9 +122,7 @@ _OTHER_API = _Answer(
     "model: {model} is not served at /chat/completions, and nothing else is asked here; choose another ({text})",
     retry=False,
 )
-_NO_PATH = _Answer(
-    "api_error", "no /chat/completions at {base}: check OPENAI_API_BASE ({text})", status=502, retry=False
-)
+_NO_PATH = _Answer("api_error", "no /chat/completions at {base}: check {setting} ({text})", status=502, retry=False)
 
 OTHER_API = re.compile(
     r"only (?:supported|available|accessible) (?:in|via|through|on) (?:the )?(?:/?v1/)?responses"
@@ -282,14 +286,11 @@ def _failure(
         return Failure("invalid_request_error", message, 400)
     answer = _answer(says, status, asked, by_status)
     message = answer.message.format(
-        text=text, model=_model(asked), base=redacted(asked.base_url), key=_KEYS[asked.own_key]
+        text=text, model=_model(asked), base=redacted(asked.base_url), key=asked.key_name, setting=asked.url_name
     )
     return Failure(
         answer.type, message, answer.status or STATUS[answer.type], _reply_headers(answer, headers, says.message)
     )
-
-
-_KEYS = {True: "the proxy's OPENAI_API_KEY", False: "the API key that came with this request"}
 
 
 def _carried(says: ErrorSays, status: int, secrets: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from anthropic_proxy.upstream.base import Timeouts
 
 MESSAGES: dict[BreakKind, str] = {
     "refused": "cannot connect to {peer}: {reason}",
-    "dns": "cannot find {peer}: {reason}; is OPENAI_API_BASE right?",
+    "dns": "cannot find {peer}: {reason}; is the base URL right?",
     "tls": "no secure connection to {peer}: {reason}; name your own certificate authority in SSL_CERT_FILE",
     "connect_timeout": "no connection to {peer} within {timeouts.connect:g} s (setting CONNECT_TIMEOUT)",
     "first_byte_timeout": "{peer} did not begin its answer in {timeouts.first_byte:g} s (setting FIRST_BYTE_TIMEOUT)",
