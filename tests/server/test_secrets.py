@@ -156,7 +156,8 @@ CENSUS: Counter[str] = Counter()
 def _census() -> Iterator[None]:
     """Tells at the end how much was planted and how much came out, where pytest shows what is printed (`-s`)."""
     yield
-    print("\n" + ", ".join(f"{count} {what}" for what, count in CENSUS.items()), f"{CENSUS['leaked']} leaked", sep=", ")
+    leaked = CENSUS.pop("leaked", 0)
+    print("\n" + ", ".join([*(f"{count} {what}" for what, count in CENSUS.items()), f"{leaked} leaked"]))
 
 
 def refusal(key: str, status: int, **error: Any) -> Recorded:
