@@ -96,6 +96,24 @@ def test_a_killed_worker_is_replaced_while_the_other_serves(tmp_path: Path) -> N
         assert killed not in {line["pid"] for line in requests(proxy)}
 
 
+async def test_a_changed_model_map_counts_in_all_workers(tmp_path: Path) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text("models: {opus: before}")
+
+    def taken() -> bool:
+        return proxy.log.count("the model map was read again from models.yaml") == 2
+
+    async with ScriptedServer([Send(reply(WHOLE))]) as backend:
+        with serving(backend.url, tmp_path, workers="2", config_file="models.yaml") as proxy:
+            await ask(proxy.url, question(model="opus"))
+            file.write_text("models: {opus: changed}")
+            await asyncio.to_thread(until, taken)
+            for _ in range(MANY):
+                assert (await ask(proxy.url, question(model="opus"))).outcome == "complete"
+    asked = [json.loads(request.body)["model"] for request in backend.requests]
+    assert asked == ["before", *["changed"] * MANY]
+
+
 async def test_sigterm_drains_the_streams_of_all(tmp_path: Path) -> None:
     go_on = asyncio.Event()
     steps: list[Step] = [Send(stream_head()), Send(chunk(BEGUN)), Await(go_on), Send(chunk(REST) + LAST_CHUNK)]
