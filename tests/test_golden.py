@@ -107,8 +107,9 @@ async def translated(case: Path, variant: str) -> dict[str, object]:
         return {"error": {"type": error.type, "message": error.message}}
     assert dumps(request) == before, "the request was changed, and may have to be translated once more"
     assert dumps(translation.body) == dumps(again.body), "the same request twice gives two bodies"
-    beside = {"dropped": translation.dropped, "headers": translation.headers}
+    beside: dict[str, object] = {"dropped": translation.dropped, "headers": translation.headers}
     beside |= {"notes": translation.notes} if translation.notes else {}
+    beside |= {"applied_edits": translation.applied_edits} if translation.applied_edits else {}
     return {"chat": translation.body, **({"beside": beside} if any(beside.values()) else {})}
 
 

@@ -114,7 +114,7 @@ async def replies(ask: Ask) -> AsyncGenerator[list[Piece], None]:
         body = dumps(translation.body)
         exchange.size = size_of(translation, body)
         exchange.estimated_tokens = backend.calibration.tokens(route.model, exchange.size)
-        yield [Estimate(exchange.estimated_tokens)]
+        yield [Estimate(exchange.estimated_tokens, translation.applied_edits)]
         asked = Asked(
             base_url=backend.upstream.base_url,
             model=route.model,

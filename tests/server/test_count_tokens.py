@@ -6,6 +6,7 @@ from typing import Any
 
 import anthropic
 import pytest
+from anthropic.types.beta import BetaClearToolUses20250919EditResponse
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -142,24 +143,28 @@ async def test_what_this_backend_cannot_be_sent_is_counted_all_the_same() -> Non
     assert await tokens(body, app) == pytest.approx(1610, rel=0.1)
 
 
-async def test_what_context_management_clears_is_told() -> None:
+def long_history() -> dict[str, Any]:
+    """Eight calls with long results, of which all but the usual three are to be cleared."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": "Read them all."}]
     for number in range(8):
+        call_id = f"toolu_{number}"
         messages += [
-            {"role": "assistant", "content": [{**CALL, "id": f"toolu_{number}", "input": {}}]},
-            {
-                "role": "user",
-                "content": [
-                    {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": SENTENCE * 100},
-                ],
-            },
+            {"role": "assistant", "content": [{**CALL, "id": call_id, "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call_id, "content": SENTENCE * 100}]},
         ]
     edits = [{"type": "clear_tool_uses_20250919", "trigger": {"type": "tool_uses", "value": 1}}]
-    body = {**asking(""), "messages": messages, "context_management": {"edits": edits}}
+    return {"messages": messages, "context_management": {"edits": edits}}
+
+
+LONG_HISTORY = long_history()
+
+
+async def test_what_context_management_clears_is_told() -> None:
+    body = {**asking(""), **LONG_HISTORY}
     answer = (await count(body)).json
     original = answer["context_management"]["original_input_tokens"]
     assert original == await tokens({**body, "context_management": None})
-    assert answer["input_tokens"] <= original
+    assert answer["input_tokens"] < original / 2
 
 
 # What is refused
@@ -266,3 +271,23 @@ def test_the_sdk_counts() -> None:
             assert beta.context_management is not None
             assert beta.context_management.original_input_tokens == counted.input_tokens
     assert backend.requests == []
+
+
+def test_the_sdk_reads_what_was_cleared() -> None:
+    backend = ScriptedBackend(lambda request: whole({"content": "fine"}))
+    with serving(backend) as upstream:
+        settings = Settings(openai_api_base=f"{upstream}/v1", model="upstream-model")
+        with serving(create_app(settings)) as proxy, anthropic.Anthropic(base_url=proxy, api_key="any") as client:
+            asked: Any = {**LONG_HISTORY, "max_tokens": 9, "model": "m"}
+            for message in (client.beta.messages.create(**asked), streamed_message(client, asked)):
+                assert message.context_management is not None
+                (edit,) = message.context_management.applied_edits
+                assert isinstance(edit, BetaClearToolUses20250919EditResponse)
+                assert edit.cleared_tool_uses == 5
+                assert edit.cleared_input_tokens > 1000
+    assert "[Old tool result cleared]" in json.dumps(backend.requests)
+
+
+def streamed_message(client: anthropic.Anthropic, asked: Any) -> Any:
+    with client.beta.messages.stream(**asked) as stream:
+        return stream.get_final_message()

@@ -9,6 +9,8 @@ from anthropic_proxy.dialects import DIALECTS
 from anthropic_proxy.translate.carriers import Carrier, pack
 
 MODEL = "some-model"
+CLEAR_THINKING = {"type": "clear_thinking_20251015"}
+CLEAR_RESULTS = {"type": "clear_tool_uses_20250919", "trigger": {"type": "tool_uses", "value": 1}}
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -120,7 +122,9 @@ requests = st.fixed_dictionaries(
         "thinking": st.sampled_from([True, {"type": "disabled"}, {"type": "enabled", "budget_tokens": 2000}]),
         "stop_sequences": st.lists(st.sampled_from(["END", "STOP"]), max_size=6),
         "stream": st.booleans(),
-        "context_management": st.just({"edits": [{"type": "clear_thinking_20251015"}]}),
+        "context_management": st.sampled_from(
+            [{"edits": [CLEAR_THINKING]}, {"edits": [CLEAR_THINKING, CLEAR_RESULTS]}]
+        ),
         "from_the_future": st.just({"a": 1}),
     },
 )

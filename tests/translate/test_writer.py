@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anthropic_proxy.translate.fold import fold
 from anthropic_proxy.translate.pieces import (
     Block,
     Citation,
@@ -330,6 +331,14 @@ STREAMS: dict[str, tuple[list[Piece], list[str]]] = {
 @pytest.mark.parametrize(("pieces", "expected"), STREAMS.values(), ids=STREAMS.keys())
 def test_pieces_become_events(pieces: list[Piece], expected: list[str]) -> None:
     assert brief(written(pieces)) == expected
+
+
+def test_the_end_tells_what_was_cleared_of_the_prompt() -> None:
+    edit = {"type": "clear_tool_uses_20250919", "cleared_tool_uses": 2, "cleared_input_tokens": 50}
+    events = written([Estimate(7, [edit]), Text("a"), Finish("end_turn")])
+    assert events[-2]["context_management"] == {"applied_edits": [edit]}
+    assert fold(events)["context_management"] == {"applied_edits": [edit]}  # type: ignore[typeddict-item]
+    assert "context_management" not in fold(written([Estimate(7), Text("a"), Finish("end_turn")]))
 
 
 def test_each_piece_is_answered_by_what_it_makes_due() -> None:

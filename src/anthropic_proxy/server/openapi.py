@@ -319,7 +319,9 @@ _REPLIES: Schema = {
             "stop_reason": _STRING,
             "stop_sequence": {"type": ["string", "null"]},
             "usage": _ref("Usage"),
-        }
+            "context_management": _object({"applied_edits": {"type": "array", "items": {"type": "object"}}}),
+        },
+        ["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"],
     ),
     "Usage": _object(dict.fromkeys(_COUNTS, _COUNT)),
     "StreamEvent": _object(

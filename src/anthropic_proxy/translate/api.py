@@ -1,6 +1,6 @@
 """What an upstream API must offer to be translated to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -88,6 +88,8 @@ class Translation(Struct, frozen=True):
     reader: Callable[[str, Asked], Reader]
     """A fresh reader for the reply: from the message id, which other ids are derived from, and what is
     known of the call, for errors inside the reply."""
+    applied_edits: tuple[Mapping[str, object], ...] = ()
+    """What was cleared of the prompt, as `context_management` asks: entries of its `applied_edits`."""
 
 
 class Repair(NamedTuple):

@@ -24,6 +24,8 @@ def fold(events: Iterable[StreamEvent]) -> Message | ErrorBody:
                 _finish(message["content"][-1], parts)
             case "message_delta":
                 message.update(event["delta"])
+                if "context_management" in event:
+                    message["context_management"] = event["context_management"]
                 message["usage"] = {**message["usage"], **event["usage"], "cache_creation": None}
                 written = message["usage"]["cache_creation_input_tokens"]
                 if written:

@@ -4,7 +4,7 @@ A reader makes pieces out of one upstream API; `translate.writer` makes the stre
 There is one for every few characters of a reply, so they are structs: named tuples take four times as long.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -16,6 +16,8 @@ class Estimate(Struct, frozen=True):
     """What the prompt is thought to hold, in tokens, before the upstream has counted it."""
 
     input_tokens: int
+    applied_edits: Sequence[Mapping[str, object]] = ()
+    """What was cleared of it, in Anthropic's shape."""
 
 
 class Text(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """MessageWriter: pieces of a reply become Anthropic's stream. Sole owner of that stream's grammar."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,6 +86,8 @@ class MessageWriter:
         self._usage: Usage | None = None
         self._started_with = Usage(0, 0)
         """The figures of message_start."""
+        self._applied_edits: Sequence[Mapping[str, object]] = ()
+        """What was cleared of the prompt."""
         self._finish: Finish | None = None
         self._written = 0
         """Characters sent, the base of an estimate where the upstream does not count."""
@@ -134,13 +136,10 @@ class MessageWriter:
                 block.start["name"] = block.start["name"] or NAMELESS_TOOL
         events += self._advance(last=True)
         self.ended, self._in_text = True, False
-        events.append(
-            {
-                "type": "message_delta",
-                "delta": self._end_delta(self._finish),
-                "usage": self._end_usage(),
-            }
-        )
+        end = {"type": "message_delta", "delta": self._end_delta(self._finish), "usage": self._end_usage()}
+        if self._applied_edits:
+            end["context_management"] = {"applied_edits": [dict(edit) for edit in self._applied_edits]}
+        events.append(end)
         events.append({"type": "message_stop"})
         return events
 
@@ -216,6 +215,7 @@ class MessageWriter:
 
     def _estimate(self, piece: Estimate) -> list[StreamEvent]:
         self.estimated_input_tokens = piece.input_tokens
+        self._applied_edits = piece.applied_edits
         return []
 
     def _note_finish(self, piece: Finish) -> list[StreamEvent]:

@@ -75,6 +75,8 @@ class Message(TypedDict):
     stop_sequence: str | None
     stop_details: NotRequired[dict[str, Any] | None]
     usage: MessageUsage
+    context_management: NotRequired[dict[str, Any]]
+    """What was cleared of the prompt, where something was."""
 
 
 class ErrorBody(TypedDict):

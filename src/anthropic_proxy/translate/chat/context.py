@@ -5,6 +5,8 @@ from anthropic_proxy.translate.chat.turns import Turn
 from anthropic_proxy.wire.anthropic import MessagesRequest
 
 CLEAR_THINKING = "clear_thinking_20251015"
+CLEAR_TOOL_USES = "clear_tool_uses_20250919"
+"""The edits that are made: this one in `clearing`."""
 
 
 def cleared_turns(request: MessagesRequest, conversation: list[Turn]) -> frozenset[int]:
@@ -26,7 +28,7 @@ def dropped_edits(request: MessagesRequest) -> list[str]:
     return [
         f"context_management.edits.{number}: {edit['type']} is not carried out here"
         for number, edit in enumerate(_edits(request))
-        if edit["type"] != CLEAR_THINKING
+        if edit["type"] not in (CLEAR_THINKING, CLEAR_TOOL_USES)
     ]
 
 

@@ -2,12 +2,15 @@
 
 from functools import partial
 
+from msgspec.structs import replace
+
 from anthropic_proxy.dialects import Dialect
 from anthropic_proxy.errors import InvalidRequest
 from anthropic_proxy.translate.api import Client, Translation
 from anthropic_proxy.translate.asked import thinking_on
 from anthropic_proxy.translate.chat.cache import Mark, message_marks, write_marks
-from anthropic_proxy.translate.chat.context import cleared_turns, dropped_edits
+from anthropic_proxy.translate.chat.clearing import clearing_in, without_old_results
+from anthropic_proxy.translate.chat.context import CLEAR_TOOL_USES, cleared_turns, dropped_edits
 from anthropic_proxy.translate.chat.conversion import Conversion
 from anthropic_proxy.translate.chat.expected import Expected
 from anthropic_proxy.translate.chat.frames import frame_tokens
@@ -22,9 +25,11 @@ from anthropic_proxy.translate.chat.thinking import LEVELS, thinking_fields
 from anthropic_proxy.translate.chat.tools import Tools, chat_tools
 from anthropic_proxy.translate.chat.turns import Turn, turns
 from anthropic_proxy.translate.chat.web_search import search_fields
+from anthropic_proxy.translate.count import count_tokens
 from anthropic_proxy.translate.fields import dropped_fields
 from anthropic_proxy.wire.anthropic import MessagesRequest
 from anthropic_proxy.wire.chat import ChatMessage, ChatRequest
+from anthropic_proxy.wire.json import dumps
 
 CONTINUES = "(conversation continues)"
 """Begins a conversation whose beginning is the assistant's, for templates that want a user first."""
@@ -35,6 +40,30 @@ def translate(request: MessagesRequest, model: str, dialect: Dialect, client: Cl
 
     Raises InvalidRequest or UnsupportedBlock, naming the place, for what cannot be carried.
     """
+    whole = _translated(request, model, dialect, client)
+    edit = clearing_in(request)
+    if edit is None:
+        return whole
+    tokens = _tokens(whole)
+    shorter, uses = without_old_results(request, edit, tokens)
+    if not uses:
+        return whole
+    cleared = _translated(shorter, model, dialect, client)
+    saved = tokens - _tokens(cleared)
+    if saved < max(edit.at_least, 1):
+        return whole
+    applied = {"type": CLEAR_TOOL_USES, "cleared_tool_uses": uses, "cleared_input_tokens": saved}
+    return replace(cleared, applied_edits=(applied,))
+
+
+def _tokens(translation: Translation) -> int:
+    """Tokens of a prompt as estimated without what backends have counted: else one turn might undo another's."""
+    data = dumps(translation.body)
+    counted = count_tokens(data, translation.media, translation.media_tokens, translation.frame_tokens)
+    return round(counted.text) + counted.media
+
+
+def _translated(request: MessagesRequest, model: str, dialect: Dialect, client: Client) -> Translation:
     thinking = thinking_on(request)
     tools = chat_tools(request, dialect, thinking)
     output = structured_output(request, dialect)
