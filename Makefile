@@ -1,7 +1,7 @@
 # The short names of what one does here. `make check` is what a review runs.
 
 PYTHON := .venv/bin/python
-COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
 SUPPLY := .venvs/supply
