@@ -19,8 +19,7 @@ from anthropic_proxy.upstream.choice import ClientName, connect
 from anthropic_proxy.upstream.http import HttpUpstream
 from anthropic_proxy.upstream.lean import LeanUpstream
 from anthropic_proxy.upstream.lean_connection import Connection, Request
-from anthropic_proxy.upstream.lean_inbox import MOST_HELD
-from anthropic_proxy.upstream.limits import KEEP_ALIVE, LARGE_BODY
+from anthropic_proxy.upstream.limits import KEEP_ALIVE, LARGE_BODY, LARGEST_PIECE
 from anthropic_proxy.upstream.site import Site
 from tests.hurried import hurried
 from tests.scripted import (
@@ -96,7 +95,7 @@ async def test_a_reader_that_is_busy_holds_the_server_back(client: Client) -> No
             await asyncio.sleep(0.1)
         assert sent < MANY / 2
         first = await anext(answer.chunks())
-        assert len(first) <= {HttpUpstream: 2**20, LeanUpstream: MOST_HELD + 2**18}[client]
+        assert len(first) <= LARGEST_PIECE
         assert len(first) + sum([len(data) async for data in answer.chunks()]) == MANY * 2**16
     assert sent == MANY
     await upstream.close()
@@ -112,6 +111,18 @@ async def test_what_arrives_before_it_is_read_is_one_item() -> None:
             await asyncio.sleep(0.1)
             assert [data async for data in answer.chunks()] == [b"abcdef"]
         await upstream.close()
+
+
+@pytest.mark.parametrize("client", [HttpUpstream, LeanUpstream])
+async def test_a_large_read_is_handed_on_in_pieces(client: type[HttpUpstream | LeanUpstream]) -> None:
+    body = bytes(range(256)) * 1000
+    async with ScriptedServer(stream(b"a", body, *[b"bc"] * 50)) as server:
+        upstream = client(server.url)
+        async with upstream.get("/") as answer:
+            pieces = [data async for data in answer.chunks()]
+        await upstream.close()
+    assert b"".join(pieces) == b"a" + body + b"bc" * 50
+    assert max(map(len, pieces)) <= LARGEST_PIECE
 
 
 # Which connections are used again

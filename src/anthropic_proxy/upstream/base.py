@@ -39,7 +39,7 @@ class Reply(Protocol):
         """The headers, names in lower case."""
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes off the network, one item a read. The body is read once.
+        """The body as it comes off the network, an item or more for each read. The body is read once.
 
         Raises UpstreamBroke where it breaks off or falls silent, after all that came before that.
         """

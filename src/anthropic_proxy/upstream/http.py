@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from anthropic_proxy.errors import BreakKind, UpstreamBroke
 from anthropic_proxy.upstream.base import Connections, Reply, Timeouts
 from anthropic_proxy.upstream.breaks import MALFORMED_BODY, UNREADABLE_BODY, Peer
-from anthropic_proxy.upstream.limits import KEEP_ALIVE, LARGE_BODY, LONGEST_HEADER, MOST_HEADERS
+from anthropic_proxy.upstream.limits import KEEP_ALIVE, LARGE_BODY, LARGEST_PIECE, LONGEST_HEADER, MOST_HEADERS
 from anthropic_proxy.upstream.outbound import address_of, os_reason, proxy_for, trusting
 from anthropic_proxy.upstream.site import Site, lower
 
@@ -153,7 +153,7 @@ class HttpUpstream:
 
 
 class _HttpReply:
-    """A reply whose headers are there. It iterates over its body, one item a read."""
+    """A reply whose headers are there. It iterates over its body, an item or more for each read."""
 
     def __init__(self, response: aiohttp.ClientResponse, lease: "_Lease", peer: Peer) -> None:
         self.status = response.status
@@ -181,7 +181,7 @@ class _HttpReply:
     async def __anext__(self) -> bytes:
         self._waiting_since = self._loop.time()
         try:
-            data = await self._content.readany()
+            data = await self._content.read(LARGEST_PIECE)
         except Exception as error:
             data = self._after_break(error)
         finally:
@@ -216,7 +216,7 @@ class _HttpReply:
         """What came in before the break and was not read yet; the client would drop it. Else raises UpstreamBroke."""
         broke = error if isinstance(error, UpstreamBroke) else self._broke_off(error)
         self._content.set_exception(cast("Exception", None))
-        rest = self._content.read_nowait()
+        rest = self._content.read_nowait(LARGEST_PIECE)
         self._content.set_exception(broke)
         if rest:
             return rest

@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Self
 
 from anthropic_proxy.errors import UpstreamBroke
-
-LONGEST_PIECE = 2**18
-"""Bytes that are unpacked at once. A small read can hold a thousand times its size."""
+from anthropic_proxy.upstream.limits import LARGEST_PIECE
 
 WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """The compressions we can undo, and what tells zlib which it is."""
@@ -60,11 +58,14 @@ class Inflater:
         self._rest += data
 
     def read(self) -> bytes:
-        """The next piece, at most LONGEST_PIECE; empty: nothing without more input. Raises zlib.error."""
+        """The next piece; empty: nothing without more input. A small read can hold a thousand times its size.
+
+        Raises zlib.error.
+        """
         while self._rest or self._full:
             unpacker = self._unpacker or self._begin()
-            piece = unpacker.decompress(self._rest, LONGEST_PIECE)
-            self._full = len(piece) == LONGEST_PIECE
+            piece = unpacker.decompress(self._rest, LARGEST_PIECE)
+            self._full = len(piece) == LARGEST_PIECE
             self._rest = unpacker.unconsumed_tail
             if unpacker.eof:
                 self._full, self._rest, self._unpacker = False, unpacker.unused_data, None

@@ -89,7 +89,7 @@ class LeanUpstream:
 
 
 class LeanReply:
-    """A request, and its reply once it is entered. It iterates over the reply's body, one item a read."""
+    """A request, and its reply once it is entered. It iterates over the reply's body, an item or more for each read."""
 
     __slots__ = ("_body", "_connection", "_head", "_inbox", "_peer", "_plain", "_pool", "headers", "status")
 

@@ -3,6 +3,7 @@
 import asyncio
 
 from anthropic_proxy.errors import UpstreamBroke
+from anthropic_proxy.upstream.limits import LARGEST_PIECE
 
 MOST_HELD = 2**16
 """Bytes of a body that wait to be taken before we stop reading. The read that exceeds it is at most 256 KiB."""
@@ -52,12 +53,17 @@ class Inbox:
         return waiter
 
     def take(self) -> bytes:
-        """All that has come in of the body since the last time, which must be something."""
+        """What has come in of the body since the last time, which must be something; of much, the first LARGEST_PIECE
+        or a little less."""
         parts = self.parts
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        parts.clear()
-        self.size = 0
-        if self.paused:
+        if self.size <= LARGEST_PIECE:
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            parts.clear()
+            self.size = 0
+        else:
+            data = self._take_piece()
+            self.size -= len(data)
+        if self.paused and self.size <= MOST_HELD:
             self.paused = False
             self._transport.resume_reading()
         return data
@@ -84,7 +90,10 @@ class Inbox:
         self._wake()
 
     def put(self, data: bytes) -> None:
-        self.parts.append(data)
+        if len(data) <= LARGEST_PIECE:
+            self.parts.append(data)
+        else:
+            self.parts += (data[start : start + LARGEST_PIECE] for start in range(0, len(data), LARGEST_PIECE))
         self.size += len(data)
         if self.size > MOST_HELD and not self.paused:
             self.paused = True
@@ -97,6 +106,18 @@ class Inbox:
             self.over = True
             self.broke = broke
             self._wake()
+
+    def _take_piece(self) -> bytes:
+        """As many of the first parts as fit into a piece."""
+        size = count = 0
+        for part in self.parts:
+            size += len(part)
+            if size > LARGEST_PIECE:
+                break
+            count += 1
+        data = b"".join(self.parts[:count])
+        del self.parts[:count]
+        return data
 
     def _wake(self) -> None:
         waiter = self._waiter

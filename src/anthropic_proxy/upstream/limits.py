@@ -10,5 +10,9 @@ LONGEST_HEADER = 2**16
 MOST_HEADERS = 128
 """Headers of a reply."""
 
+LARGEST_PIECE = 2**15
+"""Bytes of a reply's body that are handed on at once. While they are translated they take several times their size,
+and have to be sent before the next come: that is what a client costs that reads more slowly than the backend sends."""
+
 LARGE_BODY = 2**20
 """Bytes. A longer request is sent in portions, so that other requests get their turn between them."""
