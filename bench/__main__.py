@@ -14,12 +14,13 @@ import uvloop
 
 from bench import plot, report
 from bench.process import cores
-from bench.proxies import KNOWN, LITELLM, NGINX, ROOT, Missing, Proxy, ours, peers
+from bench.proxies import KNOWN, LITELLM, NGINX, ROOT, Missing, Proxy, layers, ours, peers
 from bench.rows import GROWS_FROM, ROWS
 from bench.run import run
 from bench.samples import QUICK, Scale
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
+LAYER_ROWS = ["small", "large", "burst", "first", "paced-10", "paced-100", "paced-500"]
 STARTED = time.monotonic()
 PLOT = ROOT / "docs" / "assets" / "performance.svg"
 
@@ -32,12 +33,13 @@ def main(arguments: Sequence[str]) -> int:
         scale = replace(scale, rounds=options.rounds, slow_rounds=min(options.rounds, scale.slow_rounds))
     if options.soak_requests is not None:
         scale = replace(scale, soak_requests=options.soak_requests)
-    names = options.only or _names(options.quick, options.growth)
+    names = options.only or (LAYER_ROWS if options.layers else _names(options.quick, options.growth))
     if scale.soak_requests == 0:
         names = [name for name in names if name != "soak"]
     settings = dict(options.set)
-    without = {*options.without, *([LITELLM] if options.quick or options.growth else [])}
-    proxies, notes = _proxies(settings, without, options.peers)
+    without = {*options.without, *([LITELLM] if options.quick or options.growth or options.layers else [])}
+    others = [*(layers() if options.layers else []), *(peers(options.peers) if options.peers else [])]
+    proxies, notes = _proxies(settings, without, others)
     _allow_many_files()
     os.sched_setaffinity(0, {cores()[0]})
     told = report.conditions(proxies, scale, settings)
@@ -59,7 +61,7 @@ def _names(quick: bool, growth: bool) -> list[str]:
     return [name for name, row in ROWS.items() if not row.growth and (row.quick or not quick)]
 
 
-def _proxies(settings: dict[str, str], without: set[str], file: Path | None) -> tuple[list[Proxy], list[str]]:
+def _proxies(settings: dict[str, str], without: set[str], others: list[Proxy]) -> tuple[list[Proxy], list[str]]:
     """Those that are to be measured, and a line for each that is missing."""
     found, notes = [], []
     for name, make in KNOWN.items():
@@ -70,13 +72,14 @@ def _proxies(settings: dict[str, str], without: set[str], file: Path | None) -> 
                 notes.append(str(error))
     # After the floor and before the slow ones, so that floor and proxy are measured close together.
     found.insert(1 if found and found[0].name == NGINX else 0, ours(settings))
-    return [*found, *(peers(file) if file else [])], notes
+    return [*found, *others], notes
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under a minute: one short round, without LiteLLM")
     parser.add_argument("--growth", action="store_true", help="instead: how costs grow with sizes, groups and streams")
+    parser.add_argument("--layers", action="store_true", help="instead: what of a cost is HTTP, JSON, and the rest")
     parser.add_argument("--only", type=_rows, metavar="ROW,ROW", help="rows to measure: " + ", ".join(ROWS))
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds, of which medians are taken (5)")
     parser.add_argument("--without", action="append", default=[], choices=KNOWN, help="leave this proxy out")

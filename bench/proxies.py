@@ -71,6 +71,18 @@ def ours(settings: Mapping[str, str]) -> Proxy:
     )
 
 
+def layers() -> list[Proxy]:
+    """What the proxy stands on, passing on bytes, or JSON: see bench/layers.py."""
+    return [
+        Proxy(
+            layer,
+            (sys.executable, "-m", "bench.layers", layer, "{port}", "{upstream}"),
+            {"PYTHONPATH": str(ROOT)},
+        )
+        for layer in ("bytes", "json")
+    ]
+
+
 NGINX_CONFIG = """
 daemon off;
 master_process off;
