@@ -1,5 +1,6 @@
 """The fuzz targets in short: their corpus, their seeds and some thousand inputs more. `make fuzz` is the long form."""
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -27,4 +28,7 @@ def test_no_input_breaks_it(target: str, runs: int, tmp_path: Path) -> None:
     )
     found = [file.read_bytes() for file in tmp_path.iterdir()]
     assert (done.returncode, found) == (0, []), done.stderr[-3000:]
-    assert f"Done {runs} runs" in done.stderr
+    told = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
+    # One more than asked for, where the fuzzer looks at an input twice for a leak.
+    assert told, done.stderr[-3000:]
+    assert int(told[1]) >= runs
