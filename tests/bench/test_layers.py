@@ -1,7 +1,5 @@
 """What the proxy stands on passes everything on, so that it can be measured."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from bench import bodies
@@ -11,14 +9,6 @@ from bench.upstream import BURST, Upstream
 from tests.server.asgi import Answer, Exchange
 
 LAYERS = {"bytes": False, "json": True}
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    upstream = Upstream()
-    await upstream.start()
-    yield upstream
-    await upstream.close()
 
 
 async def asked(upstream: Upstream, reads_json: bool, model: str, stream: bool) -> Answer:

@@ -1,7 +1,6 @@
 """The load generator against the benchmark's own upstream: what is right counts, and what is wrong is seen."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -40,14 +39,6 @@ def test_a_request_has_its_size_and_its_tokens(body: bodies.Body, size: int) -> 
     encoded = body.encoded("some-model", stream=False)
     assert 0.9 < len(encoded) / size < 1.1
     assert encoded.count(bodies.TOKEN) == body.tokens
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    upstream = Upstream()
-    await upstream.start()
-    yield upstream
-    await upstream.close()
 
 
 async def asked(upstream: Upstream, model: str, timed: bool = False) -> tuple[bool, Connection]:
