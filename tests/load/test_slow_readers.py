@@ -23,7 +23,7 @@ BLOCKS = 4000 if THOROUGH else 600
 
 SECONDS = 30 if THOROUGH else 2
 
-READERS = 4
+READERS = 8
 """At once, so that what the process grows by for reasons of its own is no reader's."""
 
 MOST = 1 * MIB
@@ -44,6 +44,13 @@ class Firehose:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         async with server:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    async def held_back(self) -> None:
+        """Waits until nobody has taken anything for a while."""
+        before = -1
+        while self.sent != before:
+            before = self.sent
+            await asyncio.sleep(0.3)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -81,7 +88,7 @@ async def test_a_slow_reader_costs_little_and_misses_nothing(client: str, tmp_pa
         with serving(url, tmp_path, upstream_client=client) as proxy:
             async with Client(proxy.port) as reader:  # The first one, for what every process allocates once.
                 await reader.send(request({"model": "m", "stream": True}))
-                await read_slowly(reader, 0.3)
+                await hose.held_back()
             before, hose.sent = proxy.memory, 0
             async with AsyncExitStack() as others, Client(proxy.port) as reader:
                 for _ in range(READERS - 1):

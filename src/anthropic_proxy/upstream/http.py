@@ -145,6 +145,7 @@ class HttpUpstream:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._peer.timeouts.connect or None),
                 proxy=self._proxy,
+                read_bufsize=LARGEST_PIECE,
                 max_line_size=LONGEST_HEADER,
                 max_field_size=LONGEST_HEADER,
                 max_headers=MOST_HEADERS,
