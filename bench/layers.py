@@ -11,8 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from anthropic_proxy.config import Settings
-from anthropic_proxy.server.process import BACKLOG, allow_files, calm_collector
-from anthropic_proxy.server.protocol import protocol_for
+from anthropic_proxy.server.process import allow_files, calm_collector, config_for, listen
 from anthropic_proxy.upstream.base import Reply
 from anthropic_proxy.upstream.lean import LeanUpstream
 from anthropic_proxy.wire.json import dumps, loads
@@ -81,19 +80,9 @@ def main(layer: str, port: int, upstream: int) -> None:
     settings = Settings(openai_api_base=url)
     allow_files(settings)
     calm_collector()
-    uvicorn.run(
-        Layer(url, layer == "json"),
-        port=port,
-        http=protocol_for(settings),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=120,
-    )
+    config = config_for(settings, Layer(url, layer == "json"))
+    config.lifespan = "off"
+    uvicorn.Server(config).run(listen("127.0.0.1", port))
 
 
 if __name__ == "__main__":

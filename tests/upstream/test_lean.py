@@ -125,6 +125,24 @@ async def test_a_large_read_is_handed_on_in_pieces(client: type[HttpUpstream | L
     assert max(map(len, pieces)) <= LARGEST_PIECE
 
 
+@pytest.mark.parametrize("client", [HttpUpstream, LeanUpstream])
+async def test_all_that_came_before_a_break_is_handed_on(client: type[HttpUpstream | LeanUpstream]) -> None:
+    body = bytes(range(256)) * 400
+    async with ScriptedServer([Send(stream_head() + chunk(body)), Close()]) as server:
+        upstream = client(server.url)
+        pieces: list[bytes] = []
+        async with upstream.get("/") as answer:
+            await asyncio.sleep(0.1)
+            chunks = answer.chunks()
+            while sum(map(len, pieces)) < len(body):
+                pieces.append(await anext(chunks))
+            with pytest.raises(UpstreamBroke):
+                await anext(chunks)
+        await upstream.close()
+    assert b"".join(pieces) == body
+    assert max(map(len, pieces)) <= LARGEST_PIECE
+
+
 # Which connections are used again
 
 NOT_REUSED: dict[str, Sequence[Step]] = {

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from anthropic_proxy.config import Settings
 from anthropic_proxy.server.extras import rate_limit
@@ -155,7 +156,12 @@ class Server(uvicorn.Server):
 
 def server_for(settings: Settings, app: FastAPI, kind: type[Server] = Server) -> Server:
     """The server, configured."""
-    config = uvicorn.Config(
+    return kind(config_for(settings, app), app.state.running)
+
+
+def config_for(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn is to serve."""
+    return uvicorn.Config(
         app,
         http=protocol_for(settings),
         ws="none",
@@ -170,7 +176,6 @@ def server_for(settings: Settings, app: FastAPI, kind: type[Server] = Server) ->
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
-    return kind(config, app.state.running)
 
 
 def run(settings: Settings, app: FastAPI, sockets: list[socket.socket], notices: list[str]) -> None:
